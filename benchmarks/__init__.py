@@ -1,0 +1,1 @@
+"""Speed, shown as ratios and percentiles measured in one run. Not part of the package."""

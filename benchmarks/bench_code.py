@@ -1,0 +1,257 @@
+"""How fast code is judged, against what the machine could do at best.
+
+    python benchmarks/bench_code.py [--rounds 5] [--http http://127.0.0.1:8000] [--sandbox-fusion http://127.0.0.1:8080]
+
+Every figure is the median of the rounds. The floor is a warm interpreter that forks once a test, does the same work and
+isolates nothing, one process a core. Results are not remembered, so that every submission is really judged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sandbox import languages, toolchain
+from sandbox.dispatch import request_key
+from sandbox.local import LocalJudge, LocalSettings, default_cache_dir
+from sandbox.models import JudgeJob, Limits, StdioTest, Verdict
+
+CORES = len(os.sched_getaffinity(0))
+TESTS = tuple(StdioTest(b"%d\n" % n, b"%d\n" % (2 * n)) for n in range(20))
+DOUBLE = "print(int(input()) * 2)"
+DOUBLE_CPP = "#include <bits/stdc++.h>\nint main() { long n; std::cin >> n; std::cout << 2 * n << '\\n'; }"
+
+FLOOR = """
+import argparse, ast, asyncio, bisect, collections, dataclasses, datetime, decimal, fractions, functools, gc, heapq
+import inspect, itertools, json, math, os, queue, random, re, statistics, string, sys, textwrap, threading, time, typing
+problems = int(sys.argv[1])
+gc.collect(); gc.freeze()
+started = time.perf_counter()
+for _ in range(problems):
+    code = compile("print(int(input()) * 2)", "main.py", "exec")
+    for n in range(20):
+        given, got = os.memfd_create("in"), os.memfd_create("out")
+        os.pwrite(given, b"%d\\n" % n, 0)
+        pid = os.fork()
+        if pid == 0:
+            os.dup2(given, 0); os.dup2(got, 1)
+            sys.stdin, sys.stdout = open(0), open(1, "w")
+            exec(code, {"__name__": "__main__"})
+            sys.stdout.flush()
+            os._exit(0)
+        os.waitpid(pid, 0)
+        assert os.pread(got, 100, 0) == b"%d\\n" % (2 * n)
+        os.close(given); os.close(got)
+print(problems / (time.perf_counter() - started))
+"""
+
+
+def main() -> None:
+    """Run every measurement and print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--http", help="a running reward server, to measure through HTTP too")
+    parser.add_argument("--sandbox-fusion", help="a running SandboxFusion, to compare with")
+    options = parser.parse_args()
+    toolchain.prepare(default_cache_dir())
+    asyncio.run(measure(options.rounds))
+    for name, url in (("reward server", options.http), ("SandboxFusion", options.sandbox_fusion)):
+        if url:
+            over_http(name, url, options.rounds)
+
+
+async def measure(rounds: int) -> None:
+    """Everything that needs no other server."""
+    with tempfile.TemporaryDirectory() as scratch:
+        cache = Path(scratch)
+        (cache / "precompiled").symlink_to(default_cache_dir() / "precompiled")
+        judge = LocalJudge(LocalSettings(cache_dir=cache, remembered_results=0))
+        await judge.start()
+        try:
+            await python_throughput(judge, rounds)
+            await latency(judge)
+            await cpp(judge, rounds)
+            await groups(judge)
+            await under_load(judge)
+        finally:
+            await judge.close()
+
+
+async def python_throughput(judge: LocalJudge, rounds: int) -> None:
+    """20-test problems a second, in turns with the floor, so that both meet the same machine."""
+    ours, floors, plain = [], [], []
+    for number in range(rounds):
+        floors.append(floor(15))
+        ours.append(await throughput(judge, [python_job(f"{number} {n}") for n in range(30)], clients=2 * CORES))
+        plain.append(await asyncio.to_thread(subprocess_throughput))
+    ratios = [one / other for one, other in zip(ours, floors, strict=True)]
+    tell("20-test Python problem", f"{median(ours):.1f} problems/s")
+    tell("  floor: warm fork, no isolation", f"{median(floors):.1f} problems/s; we reach {median(ratios):.2f} of it")
+    tell("  a subprocess a test", f"{median(plain):.1f} problems/s; we reach {median(ours) / median(plain):.1f} ×")
+
+
+def floor(problems: int) -> float:
+    """The floor on all cores together."""
+    command = [sys.executable, "-I", "-S", "-c", FLOOR, str(problems)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(CORES)]
+    return sum(float(process.communicate()[0]) for process in running)
+
+
+def subprocess_throughput() -> float:
+    """What runs every test in a new interpreter reaches, on all cores and without isolation."""
+
+    def run(test: StdioTest) -> None:
+        done = subprocess.run([sys.executable, "-c", DOUBLE], input=test.stdin, capture_output=True, check=True)
+        assert done.stdout == test.stdout
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(CORES) as pool:
+        list(pool.map(run, TESTS * 3))
+    return 3 / (time.perf_counter() - started)
+
+
+async def latency(judge: LocalJudge) -> None:
+    """One test, one client, an idle judge."""
+    taken = [await timed(judged(judge, python_job(f"latency {n}", 1))) for n in range(60)]
+    tell("one test, idle", f"p50 {median(taken) * 1000:.1f} ms, p99 {percentile(taken, 99) * 1000:.1f} ms")
+
+
+async def cpp(judge: LocalJudge, rounds: int) -> None:
+    """A 20-test C++ problem the first time, again, and what g++ and twenty plain runs take."""
+    first, again, plain = [], [], []
+    for number in range(rounds):
+        job = JudgeJob(f"{DOUBLE_CPP}\n// {number}", "cpp", TESTS)
+        plain.append(await asyncio.to_thread(plain_cpp, job.code))
+        first.append(await timed(judged(judge, job)))
+        again.append(await timed(judged(judge, job)))
+    tell("20-test C++ problem, first time", f"{median(first) * 1000:.0f} ms")
+    tell("  g++ and twenty plain runs", f"{median(plain) * 1000:.0f} ms; we take {median(first) / median(plain):.2f} ×")
+    tell("  from the cache", f"{median(again) * 1000:.0f} ms")
+
+
+def plain_cpp(code: str) -> float:
+    """The same flags, header and linker, no isolation, one after the other."""
+    with tempfile.TemporaryDirectory() as scratch:
+        source, program = Path(scratch, "main.cpp"), Path(scratch, "program")
+        source.write_text(code)
+        header = toolchain.precompiled_directory(default_cache_dir())
+        started = time.perf_counter()
+        flags = [*languages.CXX_FLAGS, f"-I{header}", "-w", "-pipe"]
+        linker = [option] if (option := languages.linker_option()) else []
+        subprocess.run(["g++", *flags, *linker, "-o", str(program), str(source)], check=True)
+        for test in TESTS:
+            done = subprocess.run([str(program)], input=test.stdin, capture_output=True, check=True)
+            assert done.stdout == test.stdout
+        return time.perf_counter() - started
+
+
+async def groups(judge: LocalJudge) -> None:
+    """Sixteen rollouts with eight programs, and a program that fails its third test."""
+    distinct = [python_job(f"group {n}") for n in range(8)]
+    eight = await timed(lambda: asyncio.gather(*map(judge.judge, distinct)))
+    doubled = [python_job(f"twice {n}") for n in range(8)] * 2
+    sixteen = await timed(lambda: asyncio.gather(*map(judge.judge, doubled)))
+    tell("16 submissions, 8 distinct", f"{sixteen / eight:.2f} × what 8 cost")
+    wrong = await judge.judge(JudgeJob("n = int(input())\nprint(n * 2 if n != 2 else 0)", "python", TESTS))
+    tell("a program wrong from test 2 on", f"ran {len(wrong.tests)} of 20 tests")
+
+
+async def under_load(judge: LocalJudge) -> None:
+    """32 clients with programs of a second each; then one small request beside a queue of slow ones."""
+    busy = "import time\nwhile time.process_time() < 1: pass\n" + DOUBLE
+    jobs = [JudgeJob(f"{busy}  # {n}", "python", TESTS[:1], limits=Limits(cpu_seconds=4)) for n in range(32)]
+    results = await asyncio.gather(*map(judge.judge, jobs))
+    rejected = sum(result.verdict is not Verdict.ACCEPTED for result in results)
+    tell("1 s programs, 4 s limit, 32 clients", f"{rejected} of 32 correct programs rejected")
+    idle = [await timed(judged(judge, python_job(f"idle {n}", 1))) for n in range(30)]
+    request_key.set("slow")
+    slow = "import time\nwhile time.process_time() < 0.2: pass\n" + DOUBLE
+    queue = [asyncio.create_task(judge.judge(JudgeJob(f"{slow} # {n}", "python", TESTS))) for n in range(8)]
+    request_key.set("small")
+    small = [await timed(judged(judge, python_job(f"small {n}", 1))) for n in range(30)]
+    for task in queue:
+        task.cancel()
+    await asyncio.gather(*queue, return_exceptions=True)
+    tell(
+        "one test beside a queue of 0.2 s tests",
+        f"p99 {percentile(small, 99) * 1000:.0f} ms; idle {median(idle) * 1000:.1f} ms",
+    )
+
+
+def over_http(name: str, url: str, rounds: int) -> None:
+    """`print(1)` and a 20-test problem through another process."""
+    single, twenty = [], []
+    for number in range(max(rounds, 3) * 4):
+        single.append(post(name, url, f"print(1)  # {number}", [("", "1\n")]))
+        twenty.append(post(name, url, f"{DOUBLE}  # {number}", [(t.stdin.decode(), t.stdout.decode()) for t in TESTS]))
+    tell(f"{name}: print(1) over HTTP", f"p50 {median(single) * 1000:.1f} ms")
+    tell(f"{name}: 20-test Python problem over HTTP", f"p50 {median(twenty) * 1000:.0f} ms")
+
+
+def post(name: str, url: str, code: str, tests: list[tuple[str, str]]) -> float:
+    """Seconds for one problem: one request to us, a request a test to a server that takes one program and one input."""
+    if name == "SandboxFusion":
+        bodies: list[tuple[str, dict[str, object]]] = [
+            ("/run_code", {"code": code, "language": "python", "stdin": given}) for given, _ in tests
+        ]
+    else:
+        cases = [{"stdin": given, "stdout": expected} for given, expected in tests]
+        bodies = [("/v1/judge", {"code": code, "language": "python", "tests": cases})]
+    started = time.perf_counter()
+    for path, body in bodies:
+        request = urllib.request.Request(url.rstrip("/") + path, json.dumps(body).encode())
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=120) as response:
+            response.read()
+    return time.perf_counter() - started
+
+
+def python_job(salt: str, tests: int = 20) -> JudgeJob:
+    return JudgeJob(f"{DOUBLE}  # {salt}", "python", TESTS[:tests])
+
+
+async def throughput(judge: LocalJudge, jobs: list[JudgeJob], clients: int) -> float:
+    admitted = asyncio.Semaphore(clients)
+
+    async def one(job: JudgeJob) -> None:
+        async with admitted:
+            assert (await judge.judge(job)).verdict is Verdict.ACCEPTED
+
+    return len(jobs) / await timed(lambda: asyncio.gather(*map(one, jobs)))
+
+
+def judged(judge: LocalJudge, job: JudgeJob) -> Callable[[], Awaitable[object]]:
+    return lambda: judge.judge(job)
+
+
+async def timed(work: Callable[[], Awaitable[object]]) -> float:
+    started = time.perf_counter()
+    await work()
+    return time.perf_counter() - started
+
+
+def median(values: list[float]) -> float:
+    return statistics.median(values)
+
+
+def percentile(values: list[float], share: int) -> float:
+    return sorted(values)[min(len(values) - 1, len(values) * share // 100)]
+
+
+def tell(what: str, figure: str) -> None:
+    print(f"{what:<44} {figure}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

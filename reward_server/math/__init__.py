@@ -1,0 +1,1 @@
+"""Decides whether two mathematical answers mean the same."""

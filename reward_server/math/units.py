@@ -1,0 +1,275 @@
+"""Units of measurement and counted things: which word is which, and what one of it is worth in base units.
+
+A unit may be left out of an answer, so a word is one only where we know it, or where it is a plain plural, `apples`.
+Any other word might carry meaning of its own (`or`, `lakh`, `recurring`): what it stands in is compared as text. A
+thing that is counted is a base unit of its own. Symbols are compared with their case, words without.
+"""
+
+# ruff: noqa: SIM905 - a paragraph of words is read more easily than a list of strings
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from reward_server.math.nodes import Unit
+
+_LENGTH, _MASS, _TIME, _ANGLE = "m", "g", "s", "degree"
+_SI_PREFIXES = {
+    "": Fraction(1),
+    "G": Fraction(10**9),
+    "M": Fraction(10**6),
+    "k": Fraction(1000),
+    "m": Fraction(1, 1000),
+    "μ": Fraction(1, 10**6),
+    "n": Fraction(1, 10**9),
+}
+_FULL_PREFIXES = {"": Fraction(1), "kilo": Fraction(1000), "milli": Fraction(1, 1000), "centi": Fraction(1, 100)}
+
+
+def _units() -> tuple[dict[str, Unit], dict[str, Unit]]:
+    """The symbols, whose case counts (`MW` is not `mW`), and the words and abbreviations in lower case."""
+    symbols: dict[str, Unit] = {}
+    spelled: dict[str, Unit] = {}
+
+    def add(base: str, factor: Fraction | int, *names: str) -> None:
+        for name in names:
+            spelled[name] = Unit(((base, 1),), Fraction(factor))
+
+    def symbol(base: str, letters: str, scale: Fraction | int = 1, prefixes: str = "GMkmμn") -> None:
+        for prefix in ("", *prefixes):
+            symbols[prefix + letters] = Unit(((base, 1),), _SI_PREFIXES[prefix] * scale)
+
+    symbol(_LENGTH, "m", prefixes="kmμn")
+    symbol(_MASS, "g")
+    symbol(_TIME, "s", prefixes="mμn")
+    symbol("litre", "l", prefixes="kmμ")
+    symbol("litre", "L", prefixes="kmμ")
+    symbol("kelvin", "K", prefixes="")
+    symbol("byte", "B", prefixes="GMk")
+    symbol("bit", "b", prefixes="GMk")
+    for base, letters in _NAMED_SYMBOLS.items():
+        symbol(base, letters)
+    symbol("joule", "Wh", scale=3600, prefixes="GMk")
+    symbols["h"] = Unit(((_TIME, 1),), Fraction(3600))
+    for name, factor in (("cm", Fraction(1, 100)), ("dm", Fraction(1, 10))):
+        symbols[name] = Unit(((_LENGTH, 1),), factor)
+    symbols["cl"] = symbols["cL"] = Unit((("litre", 1),), Fraction(1, 100))
+    for capitals, usual in (("KM", "km"), ("Km", "km"), ("CM", "cm"), ("Cm", "cm"), ("KG", "kg"), ("Kg", "kg")):
+        symbols[capitals] = symbols[usual]
+    for prefix, factor in _FULL_PREFIXES.items():
+        add(_LENGTH, factor, f"{prefix}meter", f"{prefix}metre")
+        add(_MASS, factor, f"{prefix}gram")
+        add("litre", factor, f"{prefix}liter", f"{prefix}litre")
+        add(_TIME, factor, f"{prefix}second")
+        for base in _NAMED_SYMBOLS:
+            add(base, factor, prefix + base)
+    add(_LENGTH, Fraction(1, 10), "decimeter", "decimetre")
+    add(_LENGTH, Fraction(254, 10_000), "inch", "inche", "in")
+    add(_LENGTH, Fraction(3048, 10_000), "foot", "feet", "ft")
+    add(_LENGTH, Fraction(9144, 10_000), "yard", "yd")
+    add(_LENGTH, Fraction(1_609_344, 1000), "mile", "mi")
+    add(_MASS, Fraction(45_359_237, 100_000), "pound", "lb", "lbs")
+    add(_MASS, Fraction(45_359_237, 1_600_000), "ounce", "oz")
+    add(_MASS, 1_000_000, "tonne")
+    add(_TIME, 1, "sec")
+    add(_TIME, 60, "min", "minute")
+    add(_TIME, 3600, "hr", "hour")
+    add(_TIME, 86_400, "day")
+    add(_TIME, 604_800, "week")
+    add("year", 1, "year", "yr")
+    add("year", Fraction(1, 12), "month")
+    add("dollar", 1, "dollar", "usd", "$", "buck")
+    add("dollar", Fraction(1, 100), "cent", "¢")
+    add("euro", 1, "euro", "eur", "€")
+    add("pound sterling", 1, "£", "gbp")
+    add("yen", 1, "yen", "¥", "円")
+    add("yuan", 1, "yuan", "rmb", "元")
+    add("ruble", 1, "ruble", "rouble", "рубль", "рубля", "рублей", "руб")
+    add("rupee", 1, "rupee", "₹", "rs")
+    add(_ANGLE, 1, "degree", "deg")
+    add(_ANGLE, Fraction(9, 10), "grad", "gradian", "gon")
+    add(_ANGLE, Fraction(1, 60), "arcminute")
+    add("radian", 1, "radian", "rad")
+    add("degree celsius", 1, "°c", "celsius")
+    add("degree fahrenheit", 1, "°f", "fahrenheit")
+    add("kelvin", 1, "kelvin")
+    add("unit", 1, "unit")
+    add("byte", 1, "byte")
+    add("bit", 1, "bit")
+    add("ampere", 1, "amp")
+    spelled["mph"] = Unit(((_LENGTH, 1), (_TIME, -1)), Fraction(1_609_344, 3_600_000))
+    spelled["kmh"] = spelled["kph"] = Unit(((_LENGTH, 1), (_TIME, -1)), Fraction(1000, 3600))
+    # Deliberately not converted: litres into cubic metres, years into days, euros into dollars.
+    return symbols, spelled
+
+
+_NAMED_SYMBOLS = {
+    "hertz": "Hz",
+    "newton": "N",
+    "joule": "J",
+    "watt": "W",
+    "volt": "V",
+    "ampere": "A",
+    "ohm": "Ω",
+    "pascal": "Pa",
+    "mole": "mol",
+}
+_SYMBOLS, _SPELLED = _units()
+
+# Things that are counted or measured, one of them; plural endings in -s are taken off.
+_THINGS = frozenset(
+    """people
+    acre age angle animal answer apple arrangement atom baby bag ball banana base basket bead bean bee bicycle bike
+    bird block boat book bottle bowl box boy bracelet branch bridge brick brother bus bushel cake calorie candle
+    candy car card carton cat centimeter chair chance chapter child children chocolate choice circle class
+    classmate clique coin color colour combination congruence contestant cookie counter country couple cow crayon
+    cup customer cycle deer dice die digit dog dollar dot door dress duck edge egg element employee
+    envelope equation face family fish flight floor flower friend fruit function furlong gallon
+    game geese girl goat goose graph group guest hand handshake hectare hen horse horsepower house integer
+    intersection item jar kid knot lamp lap leaf leaves league leg lemon letter level light line liter
+    loaf loaves man marble mark match member men mice module molecule monkey mouse move muffin node
+    note orange orchid outcome ox oxen page painting pair pan parameter part partition party passenger path
+    pattern peach pear pen pencil penny pence permutation person pie piece pig pint pixel pizza place plane plant
+    plate player point polygon possibility potato problem quart question rabbit ratio rectangle region ring
+    room rope rose round row ruler seat segment sequence series set shape sheep sheet ship shirt shoe side sister
+    sock soldier solution spider square staff stamp star state step stick stone store story straw student subset
+    swan table tablespoon teacher team teaspoon teeth term ticket tile time toe ton tooth toy train tree triangle
+    trick trip triple trout turn unit value variable vertex vertices vote voter voucher wall way weekday wheel wife
+    win window wives wolf wolves woman women word worker yard year zebra cl tbsp tsp pt qt gal ac ha kcal cal psi
+    atm torr mmhg ppm rpm dpi mpg fps crowns kwh ev dyne erg lux lumen candela tesla weber henry farad siemens
+    becquerel sievert gray katal parsec angstrom micron fathom peso franc krone krona crown won baht lira dinar
+    dirham rand shekel
+    个 人 种 次 天 年 岁 米 元 块 只 条 本 名 位 件 页 分 秒 小时 分钟 公里 千米 厘米 毫米 平方米 平方厘米
+    立方米 立方厘米 升 克 千克 公斤 吨 度
+    名学生 個 台 枚 匹 歳 раз раза штук штука дней день часов час часа минут человек
+    см м км кг г л метров метра""".split()
+)
+# What may stand before a thing and only says which.
+_QUALIFIERS = frozenset(
+    """square cubic sq cu red blue green yellow white black brown purple pink silver gold golden different distinct
+    ordered unordered total whole full complete new small large big tall short long wide heavy young old fluid
+    nautical metric english us u.s american canadian australian light identical unique possible valid favorable
+    favourable real complex rational natural prime even odd lattice grid line non-empty nonempty empty equal
+    separate extra additional remaining other original school high boy girl math adult male female chocolate
+    baseball basketball soccer tennis playing gift story sports work working business calendar grade linear angular
+    arc degrees degree foot pound kilo kilowatt light-year""".split()
+)
+_JOINING = frozenset({"of", "the", "a", "an", "in"})
+_DIMENSIONS = frozenset({"old", "long", "tall", "wide", "deep", "high", "apart", "away"})
+_HEDGING_ENDS = ("ths", "illion", "illions", "wards", "ss", "us", "is", "ways")
+
+_NEVER_UNITS = frozenset(
+    """or and nor not no none neither either if iff but maybe possibly perhaps probably else otherwise when where
+    while is are was were be been will would should could can cannot may might must has have plus minus divided
+    over than then least most more less fewer about approximately approx around nearly almost exactly only up to
+    from between except without with within thousand million billion trillion hundred dozen dozens half halves
+    quarter quarters third thirds fourth fourths fifth fifths sixth sixths seventh sevenths eighth eighths ninth
+    ninths tenth tenths hundredth hundredths thousandth thousandths squared cubed negative positive factorial mod
+    modulo base pi percent percents percentage pct for all each every both given such that which wrong right
+    incorrect correct true false yes undefined infinite infinity any so as on at by after before zero one two three
+    four five six seven eight nine ten below above under beneath ago past late early behind short loss debt deficit
+    owed down decrease drop lower higher greater smaller larger bigger off tens ones hundreds thousands billions
+    score grand squares am pm equals equal mathematically different answer option choice root square-root double
+    triple twice quadrillion quintillion lakh lakhs crore crores gross repeating recurring halved doubled tripled
+    cube cubes inverse inverses reciprocal reciprocals sqrt roots permille percentile percentiles binary hex octal
+    guess guesses unsure rejected excluded never unlikely likely nope wait unless roughly ish onwards upwards
+    minimum maximum multiple multiples twos threes fours fives sixes sevens eights nines elevens twelves twenties
+    powers exponents logs logarithms always sometimes besides afterwards does differs exceeds fails contradicts
+    needs requires means says becomes remains gives seems appears depends varies doubts errors mistakes negatives
+    opposites complements basis radix minuses pluses lots versus across thus towards sums products differences
+    quotients doubles triples quadruples sorry oops lies oder und nicht ou et non pas o y e ed""".split()
+)
+
+# What may stand in front of a unit and means a power of it.
+_POWER_WORDS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
+
+# Letters that stand for a unit only where they are set as text.
+LETTER_UNITS = frozenset("mgslhLKNJWVA")
+
+# Words of two and three letters that are units also where they are not set as text, after a number.
+PLAIN_UNITS = frozenset(
+    """cm mm km dm kg mg kg ml mL cl ft yd mi oz lb lbs sec min hr hrs mph kmh usd USD deg rad Hz kHz kW kJ Pa kPa
+    mol nm pct""".split()
+)
+
+
+def is_number_scale(word: str) -> int | None:
+    """What `million` multiplies by, None for a word that does not multiply."""
+    return _SCALES.get(word.lower())
+
+
+_SCALES = {
+    "hundred": 100,
+    "thousand": 1000,
+    "million": 10**6,
+    "millions": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+    "dozen": 12,
+}
+
+
+def unit_of(words: list[str]) -> Unit | None:
+    """The unit that a few words name together, `square centimetres`; None where they are no plain unit."""
+    power = 1
+    if len(words) > 1 and words[0].lower() in _POWER_WORDS:
+        power, words = _POWER_WORDS[words[0].lower()], words[1:]
+    if not words or len(words) > 4 or any(word.lower() in _NEVER_UNITS for word in words):
+        return None
+    known = _known(words[0]) if len(words) == 1 else None
+    if known is None:
+        if not _is_counted([word.lower() for word in words]):
+            return None
+        thing = " ".join(_singular(word.lower()) for word in words)
+        known = Unit(((thing, 1),), Fraction(1))
+    return raised(known, power)
+
+
+def _is_counted(words: list[str]) -> bool:
+    """Whether these are things: `red apples`, `cups of flour`, `of the house`. Any word that is not known denies it."""
+    if len(words) > 1 and words[-1] in _DIMENSIONS:
+        words = words[:-1]  # `feet tall`
+    head = words[: words.index("of")] if "of" in words else words
+    if not head:
+        return len(words) > 1 and all(_is_thing(word) or word in _JOINING | _QUALIFIERS for word in words)
+    tail = words[len(head) + 1 :]
+    return (
+        _is_thing(head[-1])
+        and all(word in _QUALIFIERS or _is_thing(word) for word in head[:-1])
+        and all(word.isascii() and not word.endswith(_HEDGING_ENDS) for word in tail)
+    )
+
+
+def _is_thing(word: str) -> bool:
+    if _singular(word) in _THINGS or word in _THINGS or _known(word) is not None:
+        return True
+    plural = len(word) > 3 and word.isascii() and word.isalpha() and word.endswith("s")
+    return plural and word not in _NEVER_UNITS and not word.endswith(_HEDGING_ENDS)
+
+
+def raised(unit: Unit, power: int) -> Unit:
+    """A unit to a power."""
+    return Unit(tuple((base, exponent * power) for base, exponent in unit.powers), unit.factor**power)
+
+
+def product(left: Unit, right: Unit) -> Unit:
+    """Two units together."""
+    powers = dict(left.powers)
+    for base, exponent in right.powers:
+        powers[base] = powers.get(base, 0) + exponent
+    kept = tuple(sorted((base, exponent) for base, exponent in powers.items() if exponent))
+    return Unit(kept, left.factor * right.factor)
+
+
+def _known(word: str) -> Unit | None:
+    word = word.replace("µ", "μ")  # the sign for micro and the letter look the same
+    if word in _SYMBOLS:
+        return _SYMBOLS[word]
+    folded = word.lower()
+    return _SPELLED.get(folded) or _SPELLED.get(_singular(folded))
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

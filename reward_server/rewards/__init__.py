@@ -1,0 +1,1 @@
+"""The parts of a reward, one file each, and their sum."""

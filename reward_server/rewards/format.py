@@ -1,0 +1,44 @@
+"""Format (Magistral, 2.2.1): all of its rules hold, or nothing further is graded.
+
+Whether a box or a block is *right* is not asked here, only whether there is one; what was found is handed on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reward_server.completion import Completion
+from reward_server.fences import CodeBlock, first_block
+from reward_server.math.extract import all_boxed
+from reward_server.models import CodeTask, MathTask, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What the answer part holds, and which rule the completion breaks if any."""
+
+    fault: str | None
+    boxes: tuple[str, ...] = ()
+    block: CodeBlock | None = None
+
+
+def check(completion: Completion, task: Task) -> Format:
+    """Look for what the task's format asks for."""
+    if completion.fault is not None:
+        return Format(completion.fault)
+    match task:
+        case MathTask():
+            boxes = tuple(all_boxed(completion.answer))
+            found = any(box.strip() for box in boxes)
+            return Format(None if found else "the answer part holds no final answer in \\boxed{}", boxes=boxes)
+        case CodeTask():
+            block = first_block(completion.answer)
+            missing = "the answer part holds no fenced code block with a language name"
+            return Format(None if block is not None else missing, block=block)
+        case _:
+            return Format(None)
+
+
+def is_truncated(completion: Completion, finish_reason: str | None) -> bool:
+    """Whether the token limit cut the completion in its thoughts."""
+    return finish_reason == "length" and not completion.closed

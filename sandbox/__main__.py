@@ -1,0 +1,47 @@
+"""`python -m sandbox check | prepare`.
+
+`check` says whether this host is fit to run untrusted programs: exit code 0 when it is, 1 when it is not. `prepare`
+compiles the C++ header into the cache directory: 0 when it is there, 1 when it cannot be made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from sandbox import toolchain
+from sandbox.host import probe_host
+from sandbox.local import default_cache_dir
+from sandbox.models import SandboxUnavailableError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("command", choices=("check", "prepare"))
+    parser.add_argument("--cache-dir", type=Path, default=default_cache_dir())
+    options = parser.parse_args(arguments)
+    return _check(options.cache_dir) if options.command == "check" else _prepare(options.cache_dir)
+
+
+def _check(cache_dir: Path) -> int:
+    report = probe_host(cache_dir)
+    lines = [f"{'fit' if report.fit else 'NOT fit'} to run untrusted programs (tier: {report.tier})"]
+    lines += [f"  {sentence}" for sentence in report.missing]
+    lines += [f"  {name}: {value}" for name, value in report.facts.items()]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0 if report.fit else 1
+
+
+def _prepare(cache_dir: Path) -> int:
+    try:
+        sys.stdout.write(f"precompiled header in {toolchain.prepare(cache_dir)}\n")
+    except SandboxUnavailableError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

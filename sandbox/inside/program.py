@@ -1,0 +1,414 @@
+"""The process that becomes the program: takes its limits upon itself, then runs it.
+
+`become` is called in a fresh fork of the init and does not return. Until the program's first line, a failure is ours
+and goes up the `complain` pipe, which the program never holds. After it, nothing this process says is trusted: a
+report says what a function returned or why the program ended, and whoever writes a false one lies about himself only.
+It cannot hold an expected output, for none is in the jail.
+
+A Python program sees what `python3 main.py` would show it: `__main__`, buffered standard streams over descriptors 0
+to 2, `exit` and `quit`, its own traceback on stderr, exit functions, threads joined, objects finalised. Different on
+purpose: the environment is empty, `random` and hashes are seeded alike in every run, and an int may have any number
+of digits.
+"""
+
+from __future__ import annotations
+
+import _sitebuiltins
+import _thread
+import atexit
+import builtins
+import contextlib
+import errno
+import gc
+import io
+import linecache
+import marshal
+import math
+import os
+import resource
+import signal
+import sys
+import threading
+import traceback
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from sandbox.inside import kernel, plain, prelude, proxy
+
+REPORT_FD: Final = 100
+CHANNEL_FD: Final = 101
+_SCRIPT: Final = "/tmp/main.py"  # noqa: S108 - a name for tracebacks; no such file exists
+_STACK_BYTES: Final = 256 * 1024 * 1024
+_OPEN_FILES: Final = 256
+_THREADS_ROOM_BYTES: Final = 4 * 1024 * 1024 * 1024
+_FINALIZE_FAILED: Final = 120  # what CPython exits with when it cannot flush stdout at the end
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One run, as the far side asked for it."""
+
+    mode: str  # script | call | serve | assert | exec
+    cpu_seconds: float
+    memory_bytes: int
+    output_bytes: int
+    processes: int
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    fn_name: str | None
+    copies: dict[str, str]  # a descriptor's name -> the path in /tmp its content is copied to
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, message: Mapping[str, Any]) -> Request:
+        """Read a `run` message."""
+        return cls(
+            mode=message["mode"],
+            cpu_seconds=message["cpu_seconds"],
+            memory_bytes=message["memory_bytes"],
+            output_bytes=message["output_bytes"],
+            processes=message["processes"],
+            argv=tuple(message.get("argv", ())),
+            environment=message.get("environment", {}),
+            fn_name=message.get("fn_name"),
+            copies=message.get("copies", {}),
+            names=tuple(message.get("names", ())),
+        )
+
+
+def become(request: Request, fds: Mapping[str, int], program_filter: kernel.Filter) -> NoReturn:
+    """Become the program of `request`. Never returns."""
+    try:
+        os.setsid()  # its process group is its own: what it does to that, it does to itself
+        kernel.set_dumpable(True)  # its own /proc/self is its own
+        _offer_to_the_killer(fds["proc"])
+        for name, path in request.copies.items():
+            _copy(fds[name], path)
+        run = _Exec(request, fds) if request.mode == "exec" else _Python(request, fds)
+        _confine(request, program_filter)
+        os.close(fds["complain"])
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it happened before the program began, and is ours
+        os.write(fds["complain"], f"{type(error).__name__}: {error}".encode()[:4000])
+        os._exit(1)
+    try:
+        run()
+    finally:
+        os._exit(1)
+
+
+def _copy(fd: int, path: str) -> None:
+    with open(path, "wb") as file:
+        file.write(os.pread(fd, os.fstat(fd).st_size, 0))
+
+
+def prepare() -> None:
+    """Make what every Python program finds, once: a fork pays for each page that it writes to."""
+    for name in ("stdin", "stdout", "stderr"):
+        stream = _stream(("stdin", "stdout", "stderr").index(name))
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
+    builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
+    sys.argv = ["main.py"]
+    sys.path.remove("/jail")
+    for name in [name for name in sys.modules if name.split(".")[0] == "sandbox"]:
+        _ours[name] = sys.modules.pop(name)
+    os.environ.clear()
+    sys.set_int_max_str_digits(0)
+    # Unlike CPython, which carries on after a write beyond the limit and fails later.
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    _make_room_for_threads()
+
+
+_ours: Final[dict[str, types.ModuleType]] = {}  # out of the program's sight, and alive
+
+
+def limit_submission() -> None:
+    """Limits that are the same for every run, taken on by the init and inherited."""
+    for kind, limit in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, _OPEN_FILES)):
+        resource.setrlimit(kind, _at_most(kind, limit))
+    # The soft limit alone: programs with deep recursion raise it, and memory is limited elsewhere.
+    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    resource.setrlimit(resource.RLIMIT_STACK, (_at_most(resource.RLIMIT_STACK, _STACK_BYTES)[0], hard))
+
+
+def _confine(request: Request, program_filter: kernel.Filter) -> None:
+    """Take on the limits of this run, the filter last."""
+    for kind, limit in (
+        # One byte more than allowed, so that a file of that size says that the limit was passed.
+        (resource.RLIMIT_FSIZE, request.output_bytes + 1),
+        (resource.RLIMIT_NPROC, request.processes + 1),  # the init is one of them
+        (resource.RLIMIT_CPU, math.ceil(request.cpu_seconds) + 1),  # the init counts finer; this holds if it cannot
+    ):
+        resource.setrlimit(kind, _at_most(kind, limit))
+    own = _data_bytes()
+    resource.setrlimit(
+        resource.RLIMIT_DATA, (own + request.memory_bytes, own + request.memory_bytes + _THREADS_ROOM_BYTES)
+    )
+    kernel.drop_capabilities()
+    program_filter.install()
+
+
+def _offer_to_the_killer(proc_fd: int) -> None:
+    """Where memory runs out, this process goes first, and the init stays to tell."""
+    fd = os.open("self/oom_score_adj", os.O_WRONLY, dir_fd=proc_fd)
+    os.write(fd, b"1000")
+    os.close(fd)
+
+
+def _at_most(kind: int, limit: int) -> tuple[int, int]:
+    _, hard = resource.getrlimit(kind)
+    capped = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    return capped, capped
+
+
+def _data_bytes() -> int:
+    fd = os.open("/proc/self/statm", os.O_RDONLY)
+    fields = os.read(fd, 256).split()
+    os.close(fd)
+    return int(fields[5]) * resource.getpagesize()
+
+
+def _place(fds: Mapping[str, int]) -> None:
+    """Put the program's descriptors where it expects them, and leave it no others but the `complain` pipe."""
+    wanted = {"stdin": 0, "stdout": 1, "stderr": 2, "report": REPORT_FD, "channel": CHANNEL_FD}
+    for name, target in wanted.items():
+        if name in fds:
+            os.dup2(fds[name], target, inheritable=target <= 2)
+    kept = sorted({REPORT_FD, CHANNEL_FD, fds["complain"]})
+    low = 3
+    for fd in kept:
+        os.closerange(low, fd)
+        low = fd + 1
+    os.closerange(low, 1024)
+    for name in ("report", "channel"):
+        if name not in fds:
+            with contextlib.suppress(OSError):
+                os.close(wanted[name])
+
+
+class _Exec:
+    """A program of its own, from a path or from a sealed image in memory."""
+
+    def __init__(self, request: Request, fds: Mapping[str, int]) -> None:
+        self._request = request
+        self._image = fds.get("image")
+        if self._image is not None:
+            fds = {**fds, "channel": self._image}
+        _place(fds)
+
+    def __call__(self) -> None:
+        # Threads of a native program take stacks of the size of the stack limit each, untouched for the most part.
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+        _restore_signals()
+        target: Any = CHANNEL_FD if self._image is not None else self._request.argv[0]
+        try:
+            os.execve(target, list(self._request.argv), self._request.environment)  # noqa: S606
+        except OSError as error:
+            # Too large for its limits, or no program at all: either way it is what was submitted.
+            os.write(2, f"cannot start: {os.strerror(error.errno or errno.ENOEXEC)}\n".encode())
+            os._exit(127)
+
+
+def _restore_signals() -> None:
+    for number in (signal.SIGPIPE, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
+class _Python:
+    """A Python program, run by this very interpreter."""
+
+    def __init__(self, request: Request, fds: Mapping[str, int]) -> None:
+        self._request = request
+        self._source = os.pread(fds["source"], os.fstat(fds["source"]).st_size, 0)
+        self._code = self._compile(fds["code"])
+        _place(fds)
+        sys.argv[1:] = request.argv
+        modes = {"script": self._script, "call": self._call, "serve": self._serve, "assert": self._assert}
+        self._body = modes[request.mode]()
+
+    def _compile(self, code_fd: int) -> types.CodeType | Exception:
+        """Compile, or take what an earlier run of the same submission compiled: hostile bytes in a hostile process."""
+        size = os.fstat(code_fd).st_size
+        if size and self._request.mode != "assert":
+            code = marshal.loads(os.pread(code_fd, size, 0))  # noqa: S302 - by the same author as what it runs
+            assert isinstance(code, types.CodeType)
+            return code
+        return self._compile_source(code_fd)
+
+    def _compile_source(self, code_fd: int) -> types.CodeType | Exception:
+        try:
+            code = compile(self._source, _SCRIPT, "exec", dont_inherit=True)
+        except Exception as error:  # noqa: BLE001 - whatever the compiler makes of it, it is about the source
+            return error
+        if self._request.mode != "assert":
+            with contextlib.suppress(ValueError):  # nested too deep to be kept; then every run compiles it
+                os.pwrite(code_fd, marshal.dumps(code), 0)
+        return code
+
+    def __call__(self) -> None:
+        if isinstance(self._code, Exception):
+            text = "".join(traceback.format_exception_only(self._code))
+            report({"ended": "not_compiled", "message": text[:4000]})
+            os._exit(1)
+        self._body(self._code)
+
+    def _script(self) -> Callable[[types.CodeType], NoReturn]:
+        main = _module("__main__")
+
+        def run(code: types.CodeType) -> NoReturn:
+            exit_code = self._ending(lambda: exec(code, main.__dict__))  # noqa: S102 - what we are here for
+            os._exit(self._finalize(main, exit_code))
+
+        return run
+
+    def _call(self) -> Callable[[types.CodeType], NoReturn]:
+        arguments = plain.loads(_take_stdin())
+        fn_name = str(self._request.fn_name)
+        module = _module("solution", prelude.names(fn_name))
+
+        def call(code: types.CodeType) -> None:
+            exec(code, module.__dict__)  # noqa: S102
+            returned = prelude.find(module.__dict__, fn_name)(*arguments)
+            try:
+                encoded = plain.dumps(returned, max_bytes=self._request.output_bytes, extend=prelude.as_plain)
+            except (plain.NotPlainError, RecursionError) as error:
+                report({"ended": "not_plain", "message": str(error)})
+            else:
+                report({"ended": "returned", "value": encoded})
+
+        return lambda code: os._exit(self._ending(lambda: call(code)))
+
+    def _serve(self) -> Callable[[types.CodeType], NoReturn]:
+        _take_stdin()
+        module = _module("solution", prelude.names(None))
+
+        def serve(code: types.CodeType) -> None:
+            exec(code, module.__dict__)  # noqa: S102
+            proxy.serve(CHANNEL_FD, module.__dict__)
+
+        return lambda code: os._exit(self._ending(lambda: serve(code)))
+
+    def _assert(self) -> Callable[[types.CodeType], NoReturn]:
+        nonce = _take_stdin()
+
+        def run(code: types.CodeType) -> NoReturn:
+            report({"nonce": nonce} | proxy.run_assertions(CHANNEL_FD, code, self._request.fn_name))
+            os._exit(0)
+
+        return run
+
+    def _ending(self, body: Callable[[], object]) -> int:
+        """Run `body` and return the exit code Python would end with, after printing what Python would print."""
+        try:
+            body()
+        except SystemExit as error:
+            return _exit_code(error)
+        except BaseException as error:  # noqa: BLE001 - as the interpreter does at its top level
+            if isinstance(error, MemoryError):
+                report({"ended": "out_of_memory"})
+            self._print(error)
+            return 1
+        return 0
+
+    def _print(self, error: BaseException) -> None:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_filename != _SCRIPT:
+            trace = trace.tb_next
+        lines = self._source.decode("utf-8", "replace").splitlines(keepends=True)
+        linecache.cache[_SCRIPT] = (len(self._source), None, lines, _SCRIPT)
+        if sys.excepthook is sys.__excepthook__:
+            traceback.print_exception(type(error), error, trace)
+        else:
+            sys.excepthook(type(error), error, trace)
+
+    @staticmethod
+    def _finalize(main: types.ModuleType, exit_code: int) -> int:
+        """End as an interpreter does: join threads, run exit functions, drop the globals, flush."""
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        failed = not _flush(sys.stdout)
+        names = main.__dict__
+        for name in sorted(names, key=lambda name: not name.startswith("_")):
+            if name != "__builtins__":
+                names[name] = None
+        gc.collect()
+        for stream in (sys.__stdout__, sys.__stderr__):  # the program's own streams have lost their globals
+            failed |= not _flush(stream)
+        return _FINALIZE_FAILED if failed and exit_code == 0 else exit_code
+
+
+def report(what: dict[str, object]) -> None:
+    """Tell the far side what happened, once; a later report replaces an earlier one."""
+    encoded = plain.dumps(what)
+    with contextlib.suppress(OSError):
+        os.ftruncate(REPORT_FD, 0)
+        os.pwrite(REPORT_FD, encoded, 0)
+
+
+def _module(name: str, names: Mapping[str, object] = types.MappingProxyType({})) -> types.ModuleType:
+    module = types.ModuleType(name)
+    module.__dict__.update(names)
+    module.__dict__.update(__builtins__=builtins, __file__=_SCRIPT, __cached__=None)
+    sys.modules[name] = module
+    return module
+
+
+def _stream(fd: int) -> io.TextIOWrapper:
+    mode = "w" if fd else "r"
+    raw = io.FileIO(fd, mode, closefd=False)
+    raw.name = ("<stdin>", "<stdout>", "<stderr>")[fd]
+    buffer: Any = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
+    errors = "backslashreplace" if fd == 2 else "surrogateescape"
+    stream = io.TextIOWrapper(buffer, "utf-8", errors, write_through=fd == 2, line_buffering=fd == 2)
+    stream.mode = mode  # type: ignore[misc]
+    return stream
+
+
+def _make_room_for_threads() -> None:
+    """Lift the soft limit on private memory when the first thread starts.
+
+    Until then memory that was asked for counts, touched or not. The stacks of threads are asked for in large pieces
+    and hardly touched, so from then on only what is held counts. A program may lift it itself: the hard limits are
+    elsewhere.
+    """
+    start = _thread.start_new_thread
+
+    def start_new_thread(*arguments: Any) -> int:
+        _thread.start_new_thread = threading._start_new_thread = start  # type: ignore[attr-defined]
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+        return start(*arguments)
+
+    _thread.start_new_thread = threading._start_new_thread = start_new_thread  # type: ignore[attr-defined]
+
+
+def _take_stdin() -> bytes:
+    """Read what the far side sent on stdin, and leave the program an empty one."""
+    sent = os.pread(0, os.fstat(0).st_size, 0)
+    nothing = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return sent
+
+
+def _flush(stream: Any) -> bool:
+    try:
+        stream.flush()
+    except ValueError:  # closed: nothing is lost
+        return True
+    except BaseException:  # noqa: BLE001 - the program's own object, at its end
+        return stream is None
+    return True
+
+
+def _exit_code(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    print(error.code, file=sys.stderr)  # noqa: T201
+    return 1

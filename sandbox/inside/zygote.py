@@ -1,0 +1,117 @@
+"""The warm interpreter of one slot: forks the init of a submission into namespaces of its own.
+
+Started by bubblewrap inside the jail. It joins the slot's control groups, gives up root where it was started as root,
+imports what competition programs import, and then only clones: a `spawn` message with one end of a socket makes an
+init that talks over it, and `gone` says that the init and everything below it has ended. The end of the control
+socket is its own end, and with it, of everything it started.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import select
+import socket
+import sys
+from typing import Final
+
+from sandbox.inside import init, kernel, program, wire
+
+# What most programs import. More would not be free: every fork copies, and every exit frees, the tables of its pages.
+_PRELOADED: Final = (
+    "array atexit bisect cmath codecs collections collections.abc contextlib copy datetime decimal enum fractions "
+    "functools heapq io itertools json linecache math operator os re string struct sys threading time traceback types "
+    "typing warnings weakref"
+)
+
+_NAMESPACES: Final = kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC
+
+
+def main() -> None:
+    """Become ready and serve until the control socket closes."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    setup, cgroups = wire.receive(control)
+    for fd in cgroups:
+        os.write(fd, b"0")
+        os.close(fd)
+    user = setup["user"]
+    if user is not None:
+        assert isinstance(user, int)
+        _leave_root(user)
+    kernel.forbid_new_privileges()
+    sys.path.append("/packages")
+    _preload()
+    wire.send(control, {"ready": True})
+    _serve(control)
+
+
+def _leave_root(user: int) -> None:
+    # Mounted here and not by bubblewrap, which as root covers parts of /proc; the kernel then refuses the fresh /proc
+    # that each submission mounts.
+    kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+    kernel.drop_bounding_set()
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    kernel.drop_capabilities()
+    # Changing the user made /proc/self root's; an init writes its own uid_map there.
+    kernel.set_dumpable(True)
+
+
+def _preload() -> None:
+    _import_random()
+    for name in _PRELOADED.split():
+        importlib.import_module(name)
+    program.prepare()
+    # Objects that no collection visits are not written to, so their pages stay shared with every fork.
+    gc.collect()
+    gc.freeze()
+
+
+def _import_random() -> None:
+    """Import `random` without its wish to be seeded anew in every fork.
+
+    The same input gives the same reward: neither does a random choice differ between two runs.
+    """
+    assert "random" not in sys.modules
+    register = os.register_at_fork
+    os.register_at_fork = lambda **_: None
+    importlib.import_module("random").seed(0)
+    os.register_at_fork = register
+
+
+def _serve(control: socket.socket) -> None:
+    children: dict[int, tuple[int, object]] = {}  # pidfd -> (pid, the name the far side gave it)
+    poller = select.poll()
+    poller.register(control, select.POLLIN)
+    while True:
+        for fd, _ in poller.poll():
+            if fd == control.fileno():
+                _spawn(control, children, poller)
+            else:
+                poller.unregister(fd)
+                pid, name = children.pop(fd)
+                os.close(fd)
+                _, status = os.waitpid(pid, 0)
+                wire.send(control, {"gone": name, "status": status})
+
+
+def _spawn(control: socket.socket, children: dict[int, tuple[int, object]], poller: select.poll) -> None:
+    try:
+        message, fds = wire.receive(control)
+    except (EOFError, ConnectionError):
+        sys.exit(0)
+    user, group = os.getuid(), os.getgid()  # here: in a new user namespace both are nobody's
+    pid = kernel.clone(_NAMESPACES)
+    if pid == 0:
+        init.main(fds[0], user=user, group=group)
+    for fd in fds:
+        os.close(fd)
+    pidfd = os.pidfd_open(pid)
+    children[pidfd] = (pid, message["spawn"])
+    poller.register(pidfd, select.POLLIN)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,318 @@
+"""One program against one test: what is run, and what its end means for the test.
+
+Expected outputs are compared here, in the server; the sandbox gets the program and the input. A function test sends the
+arguments and reads back plain data. An assertion test runs in two submissions that share nothing but a socket, and
+counts as passed only when the asserting side repeats a nonce that the program's side never had.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import secrets
+import socket
+import threading
+from dataclasses import dataclass, replace
+from typing import Final
+
+from sandbox import checker, runner
+from sandbox.cache import ProgramCache
+from sandbox.inside import plain
+from sandbox.models import (
+    AssertTest,
+    BadJobError,
+    CallTest,
+    Checker,
+    CheckerKind,
+    JsonValue,
+    JudgeJob,
+    Limits,
+    StdioTest,
+    TestResult,
+    Verdict,
+)
+from sandbox.runner import Outcome, Program
+from sandbox.slot import Session
+
+_SHOWN_STDERR: Final = 4000
+_MAX_ASSERT_BYTES: Final = 1_000_000
+_COMPARED_INLINE_BYTES: Final = 32 * 1024  # more than this is compared off the event loop
+_EXAMINED_INLINE_BYTES: Final = 256 * 1024
+_ASSERTING_EXTRA_SECONDS: Final = 5.0
+_parsing: Final = threading.Lock()
+CHECKER_LIMITS: Final = Limits(cpu_seconds=10.0, memory_mb=1024, disk_mb=512)
+_CHECKER_SAYS_BROKEN: Final = 3  # as testlib's checkers do
+
+
+class NotCompiledError(Exception):
+    """The program is not valid Python; the message is the interpreter's."""
+
+
+class InconclusiveError(Exception):
+    """The run says nothing yet about the program; the caller runs it again. Carries what it would mean."""
+
+    def __init__(self, result: TestResult, *, starved: bool) -> None:
+        super().__init__(result.message)
+        self.result = result
+        self.starved = starved
+
+
+@dataclass(frozen=True, slots=True)
+class TestRun:
+    """A test with the sessions it runs in; the second one is for assertions, or for the task's own checker."""
+
+    job: JudgeJob
+    index: int
+    program: Program
+    session: Session
+    second: Session | None = None
+    checking: Program | None = None
+    arguments: tuple[bytes, ...] = ()  # of function tests, encoded
+
+    __test__ = False
+
+    async def run(self) -> TestResult:
+        """Run the test. Raises NotCompiledError, InconclusiveError, BadJobError, SlotDiedError."""
+        test = self.job.tests[self.index]
+        if isinstance(test, StdioTest):
+            return await self._stdio(test)
+        if isinstance(test, CallTest):
+            return await self._call(test)
+        return await self._assert(test)
+
+    async def _stdio(self, test: StdioTest) -> TestResult:
+        outcome = await runner.run(self.session, self.program, test.stdin, self.job.limits)
+        if outcome.verdict is not Verdict.ACCEPTED:
+            return self._failed(outcome)
+        if self.checking is not None:
+            return self._compared(outcome, await self._refused(self.checking, test, outcome.stdout))
+        compared = len(test.stdout) + len(outcome.stdout)
+        if compared <= _COMPARED_INLINE_BYTES:
+            found = checker.difference(test.stdout, outcome.stdout, self.job.checker)
+        else:
+            found = await asyncio.to_thread(checker.difference, test.stdout, outcome.stdout, self.job.checker)
+        return self._compared(outcome, found)
+
+    async def _refused(self, checking: Program, test: StdioTest, output: bytes) -> str | None:
+        """Ask the task's checker; why it refuses, or None where it accepts."""
+        assert self.second is not None
+        files = {"input": test.stdin, "output": output, "expected": test.stdout}
+        paths = tuple(f"/tmp/{name}" for name in files)  # noqa: S108 - the jail's
+        program = replace(checking, argv=(*checking.argv, *paths), copies={**(checking.copies or {}), **files})
+        checked = await runner.run(self.second, program, b"", CHECKER_LIMITS)
+        if checked.exit_code == _CHECKER_SAYS_BROKEN or checked.report.get("ended") == "not_compiled":
+            said = checked.stderr[-_SHOWN_STDERR:].decode("utf-8", "replace")
+            raise BadJobError(f"the checker of test {self.index} cannot judge: {said}")
+        if checked.verdict is Verdict.ACCEPTED:
+            return None
+        said = (checked.stderr or checked.stdout)[:200].decode("utf-8", "replace").strip()
+        return f"refused by the checker: {said or checked.message}"
+
+    async def _call(self, test: CallTest) -> TestResult:
+        outcome = await runner.run(self.session, self.program, self.arguments[self.index], self.job.limits)
+        if outcome.verdict is not Verdict.ACCEPTED:
+            return self._failed(outcome)
+        return self._compared(outcome, await self._wrong_return(test, outcome))
+
+    async def _wrong_return(self, test: CallTest, outcome: Outcome) -> str | None:
+        encoded = outcome.report.get("value")
+        if outcome.report.get("ended") == "not_plain":
+            return f"returned what is not plain data: {outcome.report.get('message')}"
+        if outcome.report.get("ended") != "returned" or not isinstance(encoded, bytes):
+            return "returned nothing"
+        if len(encoded) <= _COMPARED_INLINE_BYTES:
+            return _compare_returned(test, encoded, self.job.checker)
+        return await asyncio.to_thread(_compare_returned, test, encoded, self.job.checker)
+
+    async def _assert(self, test: AssertTest) -> TestResult:
+        assert self.second is not None
+        nonce = secrets.token_bytes(16)
+        asserting = Program(source=test.source.encode(), mode="assert", fn_name=self.job.fn_name)
+        near, far = socket.socketpair()
+        with near, far:
+            candidate = asyncio.ensure_future(
+                runner.run(self.session, self.program, b"", self.job.limits, channel=far.fileno())
+            )
+            await asyncio.sleep(0)  # both descriptors are on their way before either copy here is closed
+            judging = asyncio.ensure_future(
+                runner.run(
+                    self.second,
+                    asserting,
+                    nonce,
+                    _asserting_limits(self.job.limits),
+                    channel=near.fileno(),
+                    counted=False,
+                )
+            )
+            await asyncio.sleep(0)
+        try:
+            outcome, judged = await asyncio.gather(candidate, judging)
+        finally:
+            for task in (candidate, judging):
+                task.cancel()
+        return self._asserted(outcome, judged, nonce)
+
+    def _asserted(self, outcome: Outcome, judged: Outcome, nonce: bytes) -> TestResult:
+        ended = judged.report.get("ended") if judged.report.get("nonce") == nonce else None
+        message = str(judged.report.get("message", ""))
+        # The program's own limits and endings first: an assertion that failed because of them is not the cause.
+        if outcome.verdict not in (Verdict.ACCEPTED, Verdict.RUNTIME_ERROR):
+            return self._failed(outcome)
+        if ended == "completed":
+            return self._result(outcome, Verdict.ACCEPTED, None)
+        if outcome.verdict is Verdict.RUNTIME_ERROR:
+            return self._failed(outcome)
+        if ended == "needs_objects":
+            raise BadJobError(f"test {self.index} needs objects that cannot leave the sandbox: {message}")
+        if ended in ("assertion", "test_raised"):
+            return self._result(outcome, Verdict.WRONG_ANSWER, message)
+        if ended == "raised":
+            out_of_memory = message.startswith("MemoryError")
+            verdict = Verdict.MEMORY_LIMIT_EXCEEDED if out_of_memory else Verdict.RUNTIME_ERROR
+            return self._result(outcome, verdict, message)
+        if ended == "no_function":
+            return self._result(outcome, Verdict.RUNTIME_ERROR, f"does not define {self.job.fn_name!r}")
+        if ended == "program_ended":
+            return self._result(outcome, Verdict.RUNTIME_ERROR, "ended before the test did")
+        # The asserting side itself ran into a limit, on data that the program gave it.
+        verdict = judged.verdict if judged.verdict is not Verdict.ACCEPTED else Verdict.WRONG_ANSWER
+        return self._result(outcome, verdict, f"the test did not complete: {judged.message}")
+
+    def _compared(self, outcome: Outcome, found: str | None) -> TestResult:
+        return self._result(outcome, Verdict.ACCEPTED if found is None else Verdict.WRONG_ANSWER, found)
+
+    def _failed(self, outcome: Outcome) -> TestResult:
+        if outcome.report.get("ended") == "not_compiled":
+            raise NotCompiledError(str(outcome.report.get("message", "")))
+        result = self._result(outcome, outcome.verdict, outcome.message)
+        if outcome.starved or outcome.unexplained:
+            raise InconclusiveError(result, starved=outcome.starved)
+        return result
+
+    def _result(self, outcome: Outcome, verdict: Verdict, message: str | None) -> TestResult:
+        return TestResult(
+            index=self.index,
+            verdict=verdict,
+            cpu_seconds=outcome.cpu_seconds,
+            wall_seconds=outcome.wall_seconds,
+            memory_mb=outcome.memory_mb,
+            stderr=outcome.stderr[-_SHOWN_STDERR:].decode("utf-8", "replace"),
+            message=message,
+        )
+
+
+def _asserting_limits(limits: Limits) -> Limits:
+    return replace(limits, wall_seconds=limits.wall + _ASSERTING_EXTRA_SECONDS)
+
+
+def _compare_returned(test: CallTest, encoded: bytes, tolerance: Checker) -> str | None:
+    try:
+        returned = plain.loads(encoded)
+    except plain.MalformedError as error:
+        return f"returned what cannot be read: {error}"
+    used = tolerance if tolerance.kind is CheckerKind.FLOATS else Checker()
+    if any(checker.agrees(expected, returned, used) for expected in _expected(test)):
+        return None
+    return f"expected {_shown(test.output)}, got {_shown(returned)}"
+
+
+def _expected(test: CallTest) -> tuple[JsonValue, ...]:
+    if test.maybe_wrapped and isinstance(test.output, list) and len(test.output) == 1:
+        return test.output, test.output[0]
+    return (test.output,)
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # a nest, or an int of very many digits
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 80 else text[:80] + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A job that can be judged: what tells it from others, and the arguments of its function tests, encoded."""
+
+    digest: bytes
+    arguments: tuple[bytes, ...]
+
+
+async def examine(job: JudgeJob) -> Examined:
+    """Refuse what nobody can judge. Raises BadJobError."""
+    size = sum(len(test.stdin) + len(test.stdout) for test in job.tests if isinstance(test, StdioTest))
+    if all(isinstance(test, StdioTest) for test in job.tests) and size <= _EXAMINED_INLINE_BYTES:
+        return _examine(job)
+    return await asyncio.to_thread(_examine, job)
+
+
+def _examine(job: JudgeJob) -> Examined:
+    _check_job(job)
+    arguments = tuple(_encode(index, test) for index, test in enumerate(job.tests) if isinstance(test, CallTest))
+    return Examined(_digest(job, arguments), arguments)
+
+
+def _encode(index: int, test: CallTest) -> bytes:
+    try:
+        plain.dumps(test.output)
+        return plain.dumps(list(test.arguments))
+    except (plain.NotPlainError, RecursionError) as error:
+        raise BadJobError(f"test {index}: {error}") from error
+
+
+def _digest(job: JudgeJob, arguments: tuple[bytes, ...]) -> bytes:
+    """The same for jobs that must end alike."""
+    limits, compared = job.limits, job.checker
+    described = (
+        *(job.code, job.language.lower(), job.fn_name, job.stop_at_first_failure, type(job.tests[0]).__name__),
+        *(limits.cpu_seconds, limits.wall, limits.memory_mb, limits.output_bytes, limits.processes, limits.disk_mb),
+        *(compared.kind.value, compared.abs_tol, compared.rel_tol, compared.program, compared.language),
+    )
+    parts = [plain.dumps(described), *arguments]
+    for test in job.tests:
+        if isinstance(test, StdioTest):
+            parts += [test.stdin, test.stdout]
+        else:
+            expected = (test.output, test.maybe_wrapped) if isinstance(test, CallTest) else test.source
+            parts.append(plain.dumps(expected))
+    return bytes.fromhex(ProgramCache.key(*parts))
+
+
+def _check_job(job: JudgeJob) -> None:
+    if not job.tests:
+        raise BadJobError("a job without tests")
+    if len({type(test) for test in job.tests}) > 1:
+        raise BadJobError("tests of more than one form")
+    first = job.tests[0]
+    if (job.checker.kind is CheckerKind.PROGRAM) != (job.checker.program is not None):
+        raise BadJobError("a checker program is given if and only if the checker is `program`")
+    if job.checker.kind is CheckerKind.PROGRAM and not isinstance(first, StdioTest):
+        raise BadJobError("a checker program compares the outputs of scripts")
+    if isinstance(first, CallTest) and not (job.fn_name and job.fn_name.isidentifier()):
+        raise BadJobError("function tests without the name of a function")
+    for index, test in enumerate(job.tests):
+        if isinstance(test, AssertTest):
+            _check_assertions(index, test, job.fn_name)
+
+
+def _check_assertions(index: int, test: AssertTest, fn_name: str | None) -> None:
+    """A test that asserts nothing would pass every program."""
+    if len(test.source) > _MAX_ASSERT_BYTES:
+        raise BadJobError(f"test {index} is too long")
+    try:
+        # CPython 3.11 keeps its depth of recursion for all threads together and raises SystemError where two parse.
+        with _parsing:
+            tree = ast.parse(test.source)
+        nodes = list(ast.walk(tree))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise BadJobError(f"test {index} is not valid Python: {error}") from error
+    if not any(isinstance(node, (ast.Assert, ast.Raise, ast.Call)) for node in nodes):
+        raise BadJobError(f"test {index} asserts nothing")
+    runs_something = any(
+        not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign))
+        and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for node in tree.body
+    )
+    checks = any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tree.body)
+    if not runs_something and not (checks and fn_name):
+        raise BadJobError(f"test {index} defines things and runs nothing")

@@ -1,0 +1,142 @@
+"""The languages, as a table: how a program is compiled, how it is run, what it may be called.
+
+A new language is a new row: the name of its source file, the commands, and which root directory of the jail they need.
+A command is looked up on the host; where it is missing, the language is not offered.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Literal
+
+from sandbox import jail
+
+CXX_FLAGS: Final = ("-std=c++20", "-O2", "-pthread")
+_QUIET: Final = ("-fno-diagnostics-show-caret", "-fdiagnostics-color=never", "-w")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Language:
+    """One row. `product` is the file that compiling leaves in /tmp; `run` starts it there.
+
+    `image` says that the product is itself the program and is started from a sealed copy in memory.
+    """
+
+    name: str
+    source: str
+    aliases: tuple[str, ...] = ()
+    tool: str | None = None  # what must be on the host
+    compile: tuple[str, ...] = ()
+    product: str | None = None
+    run: tuple[str, ...] = ()
+    image: bool = False
+    root: str = jail.NATIVE_ROOT
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    least_processes: int = 0  # the run-time's own threads
+    warm: Literal["python"] | None = None  # runs in a fork of the warm interpreter
+
+
+_TOOL_ENVIRONMENT: Final = MappingProxyType({"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TMPDIR": "/tmp"})  # noqa: S108
+
+LANGUAGES: Final = (
+    Language(name="python", source="main.py", aliases=("py", "python3", "py3", "pypy", "pypy3"), warm="python"),
+    Language(
+        name="cpp",
+        source="main.cpp",
+        aliases=("c++", "cxx", "cc", "cpp20", "c++20", "cpp17", "c++17", "g++"),
+        tool="g++",
+        compile=("{tool}", *CXX_FLAGS, "-I/precompiled", *_QUIET, "-pipe", "{linker}", "-o", "program", "main.cpp"),
+        product="program",
+        run=("program",),
+        image=True,
+    ),
+    Language(
+        name="c",
+        source="main.c",
+        aliases=("c11", "c17", "gcc"),
+        tool="gcc",
+        compile=(
+            "{tool}",
+            "-std=gnu17",
+            "-O2",
+            "-pthread",
+            *_QUIET,
+            "-pipe",
+            "{linker}",
+            "-o",
+            "program",
+            "main.c",
+            "-lm",
+        ),
+        product="program",
+        run=("program",),
+        image=True,
+    ),
+    Language(
+        name="javascript",
+        source="main.js",
+        aliases=("js", "node", "nodejs"),
+        tool="node",
+        run=("{tool}", "main.js"),
+        root=jail.TOOLCHAIN_ROOT,
+        environment=_TOOL_ENVIRONMENT,
+        least_processes=32,
+    ),
+)
+
+_BY_NAME: Final = {name: language for language in LANGUAGES for name in (language.name, *language.aliases)}
+
+
+def find(name: str) -> Language | None:
+    """The language called `name`, in any case, by its name or an alias."""
+    return _BY_NAME.get(name.strip().lower())
+
+
+def by_name(name: str) -> Language:
+    """The language that must be in the table."""
+    return _BY_NAME[name]
+
+
+@functools.cache
+def tool_path(language: Language) -> str | None:
+    """Where the host has the language's tool; None where it has not, or outside of what the jail shows."""
+    if language.tool is None:
+        return None
+    found = shutil.which(language.tool, path="/usr/bin:/bin")
+    return os.path.realpath(found) if found is not None else None
+
+
+def is_offered(language: Language) -> bool:
+    """Whether programs in this language can be judged on this host."""
+    return language.tool is None or tool_path(language) is not None
+
+
+def filled(command: tuple[str, ...], language: Language) -> list[str]:
+    """A command with the tool and the linker of this host put in; a word that comes out empty is left out."""
+    values = {"{tool}": tool_path(language) or "", "{linker}": linker_option()}
+    return [word for word in (values.get(word, word) for word in command) if word]
+
+
+@functools.cache
+def linker_option() -> str:
+    """The fastest linker that the host has and its compiler knows."""
+    for name, program in (("mold", "ld.mold"), ("lld", "ld.lld")):
+        if shutil.which(program, path="/usr/bin"):
+            return f"-fuse-ld={name}"
+    return ""
+
+
+def tool_version(language: Language) -> str:
+    """What identifies the tool's output: a cache of binaries is keyed by it."""
+    path = tool_path(language)
+    if path is None:
+        return ""
+    asked = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, env={"LC_ALL": "C"})
+    status = os.stat(path)
+    return f"{asked.stdout}{path}{status.st_size}{status.st_mtime_ns}{linker_option()}"

@@ -1,0 +1,242 @@
+"""One program, one input: what to send into a session, and what its ending means.
+
+The classification is a pure function of what the kernel and the init saw; nothing that the program printed can better
+it. What a Python program reports about itself only ever tells one failure from another, or carries what it returned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sandbox.inside import plain
+from sandbox.models import Limits, Verdict
+from sandbox.slot import Ending, Session, SlotDiedError
+
+_STDERR_BYTES: Final = 64 * 1024
+_MIB: Final = 1024 * 1024
+# How run-times that are refused memory end; told from a crash by what they say, for they fail either way.
+_MEMORY_CRIES: Final = (b"std::bad_alloc", b"OutOfMemoryError", b"JavaScript heap out of memory", b"MemoryError")
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is run: Python source, or an image or files with a command line."""
+
+    source: bytes = b""
+    mode: str = "exec"
+    argv: tuple[str, ...] = ()
+    environment: Mapping[str, str] | None = None
+    image: bytes | None = None  # an executable, started from a sealed copy in memory
+    copies: Mapping[str, bytes] | None = None  # file name in /tmp -> content
+    fn_name: str | None = None
+    product: str | None = None
+    least_processes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended, before anything is compared: `accepted` says that it ended well."""
+
+    verdict: Verdict
+    message: str | None
+    stdout: bytes
+    stderr: bytes
+    exit_code: int | None
+    signal: int | None
+    cpu_seconds: float
+    wall_seconds: float
+    memory_mb: float
+    report: Mapping[str, Any]
+    starved: bool = False  # wall-clock expiry while the machine gave it no core
+    unexplained: bool = False  # killed by a signal that neither we nor, as a rule, programs send
+    product: bytes | None = None
+
+
+async def run(
+    session: Session,
+    program: Program,
+    stdin: bytes,
+    limits: Limits,
+    *,
+    channel: int | None = None,
+    counted: bool = True,
+) -> Outcome:
+    """Run a program once. Raises SlotDiedError when we failed.
+
+    `counted` is False for a run beside the one whose memory counts.
+    """
+    request = _request(program, limits)
+    with _descriptors(program, stdin, channel) as fds:
+        request["copies"] = {name: f"/tmp/{name[5:]}" for name in fds if name.startswith("file:")}  # noqa: S108
+        ending = await session.run(request, fds, counted=counted)
+        product = _read_product(ending, limits)
+        if program.mode != "call" or os.fstat(fds["report"]).st_size <= _LONGEST_REPORT:
+            return _outcome(ending, fds, limits, product, program.mode)
+        # In a thread: what a program returns may be long, and made to be slow to read.
+        reading = asyncio.ensure_future(asyncio.to_thread(_outcome, ending, fds, limits, product, program.mode))
+        try:
+            return await asyncio.shield(reading)
+        finally:
+            await asyncio.wait({reading})  # cancelled or not: it reads descriptors that are about to be closed
+
+
+def _request(program: Program, limits: Limits) -> dict[str, Any]:
+    return {
+        "mode": program.mode,
+        "cpu_seconds": limits.cpu_seconds,
+        "wall_seconds": limits.wall,
+        "memory_bytes": limits.memory_mb * _MIB,
+        "output_bytes": limits.output_bytes,
+        "processes": max(limits.processes, program.least_processes),
+        "argv": list(program.argv),
+        "environment": dict(program.environment or {}),
+        "fn_name": program.fn_name,
+        "product": program.product,
+    }
+
+
+@contextmanager
+def _descriptors(program: Program, stdin: bytes, channel: int | None) -> Iterator[dict[str, int]]:
+    with contextlib.ExitStack() as stack:
+
+        def own(fd: int) -> int:
+            stack.callback(os.close, fd)
+            return fd
+
+        fds = {"stdin": own(sealed("stdin", stdin)), "stdout": own(_empty("stdout")), "stderr": own(_empty("stderr"))}
+        if program.mode != "exec":
+            fds |= {"report": own(_empty("report")), "source": own(sealed("source", program.source))}
+        if program.image is not None:
+            fds["image"] = own(sealed("program", program.image))
+        if channel is not None:
+            fds["channel"] = channel
+        for name, content in (program.copies or {}).items():
+            fds[f"file:{name}"] = own(sealed("file", content))
+        yield fds
+
+
+def sealed(name: str, content: bytes) -> int:
+    """A descriptor of `content`, at its beginning, that nobody can change. The caller closes it."""
+    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    view = memoryview(content)
+    position = 0
+    while position < len(view):
+        position += os.pwrite(fd, view[position:], position)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
+    return fd
+
+
+def _empty(name: str) -> int:
+    return os.memfd_create(name, os.MFD_CLOEXEC)
+
+
+def _read_product(ending: Ending, limits: Limits) -> bytes | None:
+    if ending.product is None:
+        return None
+    try:
+        return _read(ending.product, limits.output_bytes)
+    finally:
+        os.close(ending.product)
+
+
+def _read(fd: int, at_most: int) -> bytes:
+    wanted = min(os.fstat(fd).st_size, at_most)
+    chunks = bytearray()
+    while len(chunks) < wanted:
+        chunk = os.pread(fd, wanted - len(chunks), len(chunks))
+        if not chunk:
+            break
+        chunks += chunk
+    return bytes(chunks)
+
+
+def _outcome(ending: Ending, fds: Mapping[str, int], limits: Limits, product: bytes | None, mode: str) -> Outcome:
+    stderr = _read(fds["stderr"], _STDERR_BYTES)
+    report = _read_report(fds, limits, carries_data=mode == "call")
+    overflow = max(os.fstat(fds[name]).st_size for name in ("stdout", "stderr")) > limits.output_bytes
+    verdict, message = _classify(ending, limits, overflow, stderr, report)
+    signal_number = os.WTERMSIG(ending.status) if os.WIFSIGNALED(ending.status) else None
+    memory = ending.peak_bytes if ending.peak_bytes is not None else ending.rss_bytes
+    return Outcome(
+        verdict=verdict,
+        message=message,
+        stdout=_read(fds["stdout"], limits.output_bytes),
+        stderr=stderr,
+        exit_code=os.waitstatus_to_exitcode(ending.status) if signal_number is None else None,
+        signal=signal_number,
+        cpu_seconds=ending.cpu_seconds,
+        wall_seconds=ending.wall_seconds,
+        memory_mb=memory / _MIB,
+        report=report,
+        starved=ending.reason == "wall" and ending.waited_seconds > 0.1 * limits.wall,
+        unexplained=verdict is Verdict.RUNTIME_ERROR and signal_number == signal.SIGKILL,
+        product=product,
+    )
+
+
+_LONGEST_MESSAGE: Final = 16_384
+_LONGEST_REPORT: Final = 32_768
+
+
+def _read_report(fds: Mapping[str, int], limits: Limits, *, carries_data: bool) -> Mapping[str, Any]:
+    if "report" not in fds:
+        return {}
+    size = os.fstat(fds["report"]).st_size
+    if not carries_data and size > _LONGEST_REPORT:
+        return {}  # nothing of ours is so long
+    try:
+        said = plain.loads(_read(fds["report"], limits.output_bytes + 1024) or b"n")
+    except plain.MalformedError:  # a program wrote there what it liked
+        return {}
+    if not isinstance(said, dict):
+        return {}
+    return {**said, "message": _sentence(said.get("message"))}
+
+
+def _sentence(message: object) -> str:
+    """What a program says for itself, as text that can be sent on, whatever it really is."""
+    if not isinstance(message, str):
+        return ""
+    return message[:_LONGEST_MESSAGE].encode("utf-8", "backslashreplace").decode()
+
+
+def _classify(
+    ending: Ending, limits: Limits, overflow: bool, stderr: bytes, report: Mapping[str, Any]
+) -> tuple[Verdict, str | None]:
+    killed_by = os.WTERMSIG(ending.status) if os.WIFSIGNALED(ending.status) else None
+    too_much = ending.peak_bytes is None and ending.rss_bytes > limits.memory_mb * _MIB
+    if ending.memory_kills > 0 or ending.reason == "memory" or too_much:
+        return Verdict.MEMORY_LIMIT_EXCEEDED, f"used more than {limits.memory_mb} MiB"
+    if overflow or ending.reason == "output" or killed_by == signal.SIGXFSZ:
+        return Verdict.OUTPUT_LIMIT_EXCEEDED, f"wrote more than {limits.output_bytes} bytes"
+    if ending.reason == "cpu" or ending.cpu_seconds > limits.cpu_seconds or killed_by == signal.SIGXCPU:
+        return Verdict.TIME_LIMIT_EXCEEDED, f"used more than {limits.cpu_seconds:g} s of CPU time"
+    if ending.reason == "wall":
+        return Verdict.TIME_LIMIT_EXCEEDED, f"did not end within {limits.wall:g} s"
+    if killed_by == signal.SIGSYS:
+        return Verdict.SECURITY_VIOLATION, "made a system call that no program needs"
+    if ending.status == 0:
+        return Verdict.ACCEPTED, None
+    if report.get("ended") == "out_of_memory" or any(cry in stderr for cry in _MEMORY_CRIES):
+        return Verdict.MEMORY_LIMIT_EXCEEDED, f"was refused more than {limits.memory_mb} MiB"
+    if killed_by is not None:
+        return Verdict.RUNTIME_ERROR, f"killed by {_signal_name(killed_by)}"
+    return Verdict.RUNTIME_ERROR, f"exit code {os.waitstatus_to_exitcode(ending.status)}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+__all__ = ["Outcome", "Program", "SlotDiedError", "run", "sealed"]

@@ -1,0 +1,115 @@
+"""Compiling inside the jail, and the header that is compiled ahead of everybody.
+
+`prepare` compiles `bits/stdc++.h` for the very flags that programs are compiled with; the compiler takes it by itself
+for programs that include that header, and reads nothing of it for those that do not. What the compiler says about a
+program is passed on without the places it looked in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sandbox import languages
+from sandbox.languages import CXX_FLAGS, Language
+from sandbox.models import Limits, SandboxUnavailableError, Verdict
+from sandbox.runner import Outcome, Program
+
+_MIB: Final = 1024 * 1024
+_SHOWN_BYTES: Final = 4000
+_ABSOLUTE_PATH: Final = re.compile(r"(?<![\w./+-])/(?:[\w.+-]+/)*(?=[\w.+-]+)")
+_ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108 - the jail's
+
+
+@dataclass(frozen=True, slots=True)
+class CompileFailure:
+    """The compiler refused the program, or ran into its own limits; `output` says which."""
+
+    output: str
+
+
+def compile_limits(cpu_seconds: float) -> Limits:
+    """What a compilation may use."""
+    return Limits(
+        cpu_seconds=cpu_seconds,
+        wall_seconds=6 * cpu_seconds,
+        memory_mb=1024,
+        output_bytes=64 * _MIB,
+        processes=64,
+        disk_mb=256,
+    )
+
+
+def compile_program(source: bytes, language: Language) -> Program:
+    """What compiles `source`."""
+    return Program(
+        argv=tuple(languages.filled(language.compile, language)),
+        environment=_ENVIRONMENT,
+        copies={language.source: source},
+        product=f"/tmp/{language.product}",  # noqa: S108
+    )
+
+
+def compiled(outcome: Outcome) -> bytes | CompileFailure:
+    """The program that came out, or why none did."""
+    if outcome.verdict is Verdict.ACCEPTED and outcome.product is not None:
+        return outcome.product
+    said = outcome.stderr[:_SHOWN_BYTES].decode("utf-8", "replace")
+    limit = f"the compiler {outcome.message}\n" if outcome.verdict is not Verdict.RUNTIME_ERROR else ""
+    return CompileFailure(limit + _ABSOLUTE_PATH.sub("", said))
+
+
+_versions: dict[str, str] = {}
+
+
+async def version(language: Language) -> str:
+    """What identifies the compiler and its flags, asked once."""
+    if language.name not in _versions:
+        told = await asyncio.to_thread(languages.tool_version, language)
+        _versions[language.name] = told + repr(language.compile)
+    return _versions[language.name]
+
+
+def precompiled_directory(cache_dir: Path) -> Path | None:
+    """Where the precompiled header for this compiler is, if it was made."""
+    directory = _header_directory(cache_dir)
+    is_there = directory is not None and os.access(directory / "bits" / "stdc++.h.gch", os.R_OK)
+    return directory if is_there else None
+
+
+def prepare(cache_dir: Path) -> Path:
+    """Compile the header, unless it is there. Raises SandboxUnavailableError where there is no C++ compiler."""
+    directory = _header_directory(cache_dir)
+    compiler = languages.tool_path(languages.by_name("cpp"))
+    if directory is None or compiler is None:
+        raise SandboxUnavailableError("g++ is missing: install the package g++")
+    target = directory / "bits" / "stdc++.h.gch"
+    if target.exists():
+        return directory
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        header = Path(scratch, "header.h")
+        header.write_text("#include <bits/stdc++.h>\n")
+        made = target.with_suffix(f".{os.getpid()}")
+        command = [compiler, *CXX_FLAGS, "-x", "c++-header", "-o", str(made), str(header)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SandboxUnavailableError(f"g++ cannot compile bits/stdc++.h: {done.stderr.strip()[-500:]}")
+    made.chmod(0o644)
+    made.replace(target)
+    return directory
+
+
+def _header_directory(cache_dir: Path) -> Path | None:
+    identity = languages.tool_version(languages.by_name("cpp"))
+    if not identity:
+        return None
+    digest = hashlib.sha256((identity + " ".join(CXX_FLAGS)).encode()).hexdigest()[:16]
+    return cache_dir / "precompiled" / digest

@@ -1,0 +1,155 @@
+"""The command line as a script meets it: JSON lines on standard output, words on standard error, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from reward_server import samples
+
+GOOD = {"completion": "<think>a</think>\\boxed{1}", "task": {"kind": "math", "answer": "1"}}
+
+
+def run(*arguments, stdin="", **environment):
+    """Run `reward-server` with these arguments."""
+    return subprocess.run(
+        [sys.executable, "-m", "reward_server", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+@pytest.fixture
+def rollouts(tmp_path):
+    """Three rollouts in a file: right, wrong, and one without a reward."""
+    broken = {**GOOD, "task": {"kind": "math", "answer": "\\frac{1}{"}}
+    lines = [GOOD, {**GOOD, "completion": "<think>a\u2028\ud800</think>\\boxed{2}", "id": "x"}, broken]
+    file = tmp_path / "rollouts.jsonl"
+    file.write_text("\n".join(map(json.dumps, lines)) + "\n\n")
+    return file
+
+
+def test_a_file_is_scored_line_by_line(rollouts, server):
+    """Results in order, ids by line where there are none, and exit code 1 because one has no reward."""
+    done = run("score", rollouts, "--url", server.base_url)
+    results = [json.loads(line) for line in done.stdout.split("\n")[:-1]]
+    assert [(result["id"], result["reward"]) for result in results] == [("0", 1.1), ("x", 0.2), ("2", None)]
+    assert done.returncode == 1
+    assert "incorrect" in done.stderr
+    assert "bad_task" in done.stderr
+
+
+def test_results_go_to_a_file_when_asked(rollouts, tmp_path, server):
+    """Then standard output stays empty, and every result is there."""
+    output = tmp_path / "out.jsonl"
+    done = run("score", "-", "--output", output, "--url", server.base_url, stdin=json.dumps(GOOD))
+    assert (done.returncode, done.stdout) == (0, "")
+    assert json.loads(output.read_text())["reward"] == 1.1
+
+
+def test_overrides_reach_the_server(rollouts, server):
+    """As JSON where they can be."""
+    override = ("--override", "correctness.weight=0.5", "--override", "format.truncated=zero")
+    done = run("score", "-", "--url", server.base_url, *override, stdin=json.dumps(GOOD))
+    assert json.loads(done.stdout)["reward"] == 0.7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "says"),
+    [
+        pytest.param(["score"], "", "--samples", id="nothing to score"),
+        pytest.param(["score", "-"], "", "holds no rollouts", id="an empty file"),
+        pytest.param(["score", "-"], "{}", "-:1: completion", id="a rollout without its fields"),
+        pytest.param(["score", "-"], json.dumps(GOOD) + "\n{", "-:2", id="a broken line"),
+        pytest.param(["score", "/no/such/file"], "", "No such file", id="no such file"),
+        pytest.param(["score", "-", "-o", "/no/such/out"], json.dumps(GOOD), "--output", id="no place for results"),
+        pytest.param(["score", "-", "--override", "length"], json.dumps(GOOD), "section.switch", id="no override"),
+        pytest.param(
+            ["score", "-", "--override", "length=5", "--override", "length.l_max=3"],
+            json.dumps(GOOD),
+            "length",
+            id="an override of an override",
+        ),
+        pytest.param(["serve", "--preset", "nosuch"], "", "nosuch", id="no such preset"),
+        pytest.param(["serve", "--port", "99999"], "", "port", id="no such port"),
+        pytest.param(["presets", "nosuch"], "", "nosuch", id="no such preset to show"),
+    ],
+)
+def test_wrong_input_is_exit_code_2_and_one_sentence(arguments, stdin, says):
+    """Never a traceback."""
+    done = run(*arguments, stdin=stdin)
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        pytest.param({"REWARD_API_TOKENS": ","}, "REWARD_API_TOKENS", id="tokens without one"),
+        pytest.param({"REWARD_PRESETS_DIR": "/no/such"}, "REWARD_PRESETS_DIR", id="no such directory"),
+        pytest.param({"REWARD_MAX_ROLLOUTS": "many"}, "max_rollouts", id="no number"),
+        pytest.param({"SANDBOX_BACKEND": "hope"}, "backend", id="no such backend"),
+    ],
+)
+def test_a_wrong_setting_is_named(environment, says):
+    """Before anything is served."""
+    done = run("serve", **environment)
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_settings_come_from_the_environment_a_file_and_flags_and_later_wins(tmp_path):
+    """The presets that each names show which one was read."""
+    presets = tmp_path / "presets"
+    presets.mkdir()
+    (presets / "mine.toml").write_text('name = "mine"\n')
+    config = tmp_path / "config.toml"
+    config.write_text(f'presets_dir = "{presets}"\n[sandbox]\nworkers = 1\n')
+    assert "mine" in run("presets", "--config", config, REWARD_PRESETS_DIR=str(tmp_path)).stdout
+    assert "mine" in run("presets", REWARD_CONFIG=str(config)).stdout
+    config.write_text("no_such_setting = 1\n")
+    assert run("presets", "--config", config).returncode == 2
+
+
+def test_no_server_is_exit_code_3():
+    """A script can tell it from wrong input."""
+    done = run("score", "-", "--url", "http://127.0.0.1:9", stdin=json.dumps(GOOD))
+    assert done.returncode == 3
+
+
+def test_a_server_that_takes_less_at_once_is_given_less(tmp_path, server):
+    """Batches are halved until they fit."""
+    file = tmp_path / "many.jsonl"
+    file.write_text("\n".join(json.dumps({**GOOD, "prompt": "x" * 100_000}) for _ in range(150)))
+    done = run("score", file, "--url", server.base_url)
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 150
+
+
+def test_check_says_what_isolates():
+    """Exit code 0 where programs can be judged, as the tests of the sandbox need."""
+    done = run("check")
+    assert done.returncode == 0
+    assert "fit to run untrusted programs" in done.stderr
+
+
+def test_presets_are_shown_whole():
+    """As JSON, and with their schema."""
+    assert json.loads(run("presets", "magistral").stdout)["length"]["l_max"] == 40_960
+    assert "properties" in json.loads(run("presets", "--schema").stdout)
+
+
+def test_the_samples_score_as_expected():
+    """What `make run` shows."""
+    done = run("score", "--samples")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert f"{len(samples.load_samples())} of {len(samples.load_samples())} samples" in done.stderr

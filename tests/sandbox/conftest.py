@@ -1,0 +1,137 @@
+"""The judges that the conformance suite runs on, and the programs that it runs.
+
+A backend joins the suite by a line in `BACKENDS`.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import toolchain
+from sandbox.local import LocalJudge, LocalSettings, default_cache_dir
+from sandbox.models import ExecuteJob, Execution, Judge, JudgeJob, JudgeResult, Limits
+
+DATA = Path(__file__).parent / "data"
+
+
+def _local(cache_dir: Path) -> Judge:
+    return LocalJudge(_settings(cache_dir))
+
+
+def _local_watched(cache_dir: Path) -> Judge:
+    return LocalJudge(replace(_settings(cache_dir), use_cgroups=False))
+
+
+def _settings(cache_dir: Path) -> LocalSettings:
+    return LocalSettings(cache_dir=cache_dir, workers=2, remembered_results=0, compile_cpu_seconds=7.0)
+
+
+BACKENDS: dict[str, Callable[[Path], Judge]] = {"local": _local}
+
+
+class Bench:
+    """A started judge that is called without `await`."""
+
+    def __init__(self, judge: Judge, runner: asyncio.Runner) -> None:
+        self.judge = judge
+        self._runner = runner
+
+    def run(self, coroutine: Any) -> Any:
+        return self._runner.run(coroutine)
+
+    def execute(self, code: str, language: str = "python", stdin: bytes = b"", **limits: Any) -> Execution:
+        return self.run(self.judge.execute(ExecuteJob(code, language, stdin, Limits(**limits))))
+
+    def decide(self, job: JudgeJob) -> JudgeResult:
+        return self.run(self.judge.judge(job))
+
+    def decide_all(self, *jobs: JudgeJob) -> list[JudgeResult]:
+        async def together() -> list[JudgeResult]:
+            return await asyncio.gather(*map(self.judge.judge, jobs))
+
+        return self.run(together())
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty cache of programs; the header, which takes seconds to compile, is the one this host already has."""
+    toolchain.prepare(default_cache_dir())
+    directory = tmp_path_factory.mktemp("cache")
+    (directory / "precompiled").symlink_to(default_cache_dir() / "precompiled")
+    return directory
+
+
+@pytest.fixture(scope="session", params=list(BACKENDS))
+def bench(request: pytest.FixtureRequest, cache_dir: Path) -> Iterator[Bench]:
+    """Every backend in turn."""
+    yield from _started(BACKENDS[request.param](cache_dir))
+
+
+@pytest.fixture(scope="session")
+def local(cache_dir: Path) -> Iterator[Bench]:
+    """The local backend as it comes, for what concerns it alone."""
+    yield from _started(_local(cache_dir))
+
+
+@pytest.fixture(scope="session")
+def watched(cache_dir: Path) -> Iterator[Bench]:
+    """The local backend as on a host without control groups."""
+    yield from _started(_local_watched(cache_dir))
+
+
+def _started(judge: Judge) -> Iterator[Bench]:
+    with asyncio.Runner() as runner:
+        runner.run(judge.start())
+        try:
+            yield Bench(judge, runner)
+        finally:
+            runner.run(judge.close())
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A program with what its header says of it."""
+
+    name: str
+    code: str
+    language: str
+    header: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def stdin(self) -> bytes:
+        if "stdin-bytes" in self.header:
+            return bytes.fromhex(self.header["stdin-bytes"])
+        if "stdin-size" in self.header:
+            return b"7" * int(self.header["stdin-size"])
+        return str(ast.literal_eval(self.header.get("stdin", "''"))).encode()
+
+    @property
+    def limits(self) -> dict[str, float]:
+        pairs = (word.split("=") for word in self.header.get("limits", "").split())
+        return {name: float(value) if "." in value else int(value) for name, value in pairs}
+
+
+def samples(kind: str) -> list[Sample]:
+    """The programs in `data/<kind>`."""
+    return [_read(path) for path in sorted((DATA / kind).iterdir())]
+
+
+def _read(path: Path) -> Sample:
+    code = path.read_text()
+    header = {}
+    for line in code.splitlines():
+        mark = "# " if path.suffix == ".py" else "// "
+        if not line.startswith(mark) or ":" not in line:
+            break
+        key, _, value = line.removeprefix(mark).partition(":")
+        header[key] = value.strip()
+    return Sample(
+        path.name, code, {".py": "python", ".cpp": "cpp", ".c": "c", ".js": "javascript"}[path.suffix], header
+    )

@@ -1,0 +1,5 @@
+# stdin: ""
+# stdout: "0\n"
+import sys
+
+print(len(sys.stdin.read()))

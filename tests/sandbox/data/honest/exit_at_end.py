@@ -1,0 +1,4 @@
+# stdin: "2\n"
+# stdout: "4\n"
+print(int(input()) * 2)
+exit()

@@ -1,0 +1,3 @@
+# stdin-bytes: ff00fe0a
+# stdout-bytes: ff00fe0a
+print(input())

@@ -1,0 +1,4 @@
+# stdin: ""
+# stdout: "ok\n"
+data = b"x" * (270 << 20)
+print("ok")

@@ -1,0 +1,4 @@
+# stdin: "3 4\n"
+# stdout: "7\n"
+a, b = map(int, input().split())
+print(a + b)

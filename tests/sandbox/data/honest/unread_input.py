@@ -1,0 +1,3 @@
+# stdin-size: 5000000
+# stdout: "fine\n"
+print("fine")

@@ -1,0 +1,4 @@
+# expect: accepted
+import sys
+
+sys.exit(0)

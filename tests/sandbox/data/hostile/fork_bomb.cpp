@@ -1,0 +1,6 @@
+// expect: time_limit_exceeded runtime_error memory_limit_exceeded
+// limits: cpu_seconds=0.3
+#include <unistd.h>
+int main() {
+    for (;;) fork();
+}

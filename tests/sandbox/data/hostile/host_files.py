@@ -1,0 +1,28 @@
+import glob
+import os
+
+for path in (
+    "/etc/passwd",
+    "/etc/shadow",
+    "/etc/hostname",
+    "/root/.ssh",
+    "/root/.bashrc",
+    "/home",
+    "/var",
+    "/run",
+    "/srv",
+    "/sys",
+    "/boot",
+    "/mnt",
+    "/jail",
+    "/roots",
+    "/usr/bin/env",
+    "/bin/sh",
+    "/usr/include",
+):
+    if os.path.exists(path):
+        print("ESCAPED", path)
+for path in glob.glob("/tmp/*") + glob.glob("/dev/shm/*") + glob.glob("/*/reward_server"):
+    print("ESCAPED", path)
+if set(os.listdir("/packages")) - {"numpy", "numpy.libs", "sortedcontainers"}:
+    print("ESCAPED", os.listdir("/packages"))

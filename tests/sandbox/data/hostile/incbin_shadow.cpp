@@ -1,0 +1,3 @@
+// expect: compile_error
+asm(".incbin \"/etc/shadow\"");
+int main() {}

@@ -1,0 +1,4 @@
+// expect: compile_error
+// says-not: root:
+#include "/etc/passwd"
+int main() {}

@@ -1,0 +1,3 @@
+import glob
+
+print("ESCAPED" if glob.glob("/sys/fs/cgroup/*") else "held")

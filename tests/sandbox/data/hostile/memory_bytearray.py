@@ -1,0 +1,2 @@
+# expect: memory_limit_exceeded
+data = bytearray(1 << 30)

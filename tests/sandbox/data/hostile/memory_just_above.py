@@ -1,0 +1,2 @@
+# expect: memory_limit_exceeded
+data = b"x" * (310 << 20)

@@ -1,0 +1,4 @@
+# expect: memory_limit_exceeded
+numbers = []
+while True:
+    numbers.extend(range(100000))

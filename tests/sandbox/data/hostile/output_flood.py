@@ -1,0 +1,3 @@
+# expect: output_limit_exceeded
+while True:
+    print("x" * 10000)

@@ -1,0 +1,4 @@
+# expect: security_violation
+import ctypes
+
+print("ESCAPED", ctypes.CDLL(None).ptrace(16, 1, 0, 0))

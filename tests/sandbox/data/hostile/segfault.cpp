@@ -1,0 +1,2 @@
+// expect: runtime_error
+int main() { *(volatile int *)0 = 1; }

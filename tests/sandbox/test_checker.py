@@ -1,0 +1,105 @@
+"""When two outputs are the same, and when what a function returned is what it should have."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from sandbox.checker import agrees, difference
+from sandbox.models import Checker, CheckerKind, JsonValue
+
+TOKENS, EXACT, FLOATS, UNORDERED = map(
+    Checker, (CheckerKind.TOKENS, CheckerKind.EXACT, CheckerKind.FLOATS, CheckerKind.UNORDERED_LINES)
+)
+LOOSE = Checker(CheckerKind.FLOATS, abs_tol=1e-6, rel_tol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("checker", "expected", "actual"),
+    [
+        pytest.param(TOKENS, b"1 2\n3\n", b"1 2\n3", id="no newline at the end"),
+        pytest.param(TOKENS, b"1 2\n", b"1   2  \r\n\n\n", id="spaces, carriage return, empty lines at the end"),
+        pytest.param(TOKENS, b"", b"\n \n", id="nothing and white space"),
+        pytest.param(TOKENS, b"\xff\x00\n", b"\xff\x00", id="bytes that are no text"),
+        pytest.param(EXACT, b"a b\n", b"a b\n", id="the same bytes"),
+        pytest.param(FLOATS, b"0.5 x\n", b"0.50000000001 x\n", id="within the tolerance"),
+        pytest.param(FLOATS, b"1e9\n", b"1000000000.5\n", id="within the relative tolerance"),
+        pytest.param(FLOATS, b"0\n", b"-0.0\n", id="zero is zero"),
+        pytest.param(LOOSE, b"1\n", b"1.0000005\n", id="a wider tolerance"),
+        pytest.param(UNORDERED, b"a\nb\na\n", b"b\na \na\n", id="lines in another order"),
+    ],
+)
+def test_outputs_that_are_the_same(checker: Checker, expected: bytes, actual: bytes) -> None:
+    """Each checker forgives what its definition says."""
+    assert difference(expected, actual, checker) is None
+
+
+@pytest.mark.parametrize(
+    ("checker", "expected", "actual"),
+    [
+        pytest.param(TOKENS, b"1\n2\n", b"1\n", id="a prefix"),
+        pytest.param(TOKENS, b"1\n", b"1\n2\n", id="more than expected"),
+        pytest.param(TOKENS, b"1 2\n", b"1\n2\n", id="a line break is not a space"),
+        pytest.param(TOKENS, b"1\n2\n", b"1\n\n2\n", id="an empty line in between"),
+        pytest.param(TOKENS, b"1\n", b"", id="nothing"),
+        pytest.param(TOKENS, b"\n1\n", b"1\n", id="an empty line in front"),
+        pytest.param(TOKENS, b"1.0\n", b"1\n", id="tokens are not numbers"),
+        pytest.param(TOKENS, b"Yes\n", b"YES\n", id="case"),
+        pytest.param(EXACT, b"a b\n", b"a b", id="a missing newline is a difference"),
+        pytest.param(FLOATS, b"1\n", b"nan\n", id="nan for a number"),
+        pytest.param(FLOATS, b"nan\n", b"nan\n", id="nan agrees with nothing"),
+        pytest.param(FLOATS, b"1e999\n", b"1e999\n", id="an infinity in disguise"),
+        pytest.param(FLOATS, b"1\n", b"inf\n", id="inf"),
+        pytest.param(FLOATS, b"10\n", b"1_0\n", id="what only Python reads as a number"),
+        pytest.param(FLOATS, b"1.0\n", b"1.001\n", id="beyond the tolerance"),
+        pytest.param(FLOATS, b"1 2\n", b"1\n", id="a number missing"),
+        pytest.param(UNORDERED, b"a\na\nb\n", b"a\nb\nb\n", id="each line as often"),
+        pytest.param(UNORDERED, b"a\n", b"a\nb\n", id="a line too many"),
+    ],
+)
+def test_outputs_that_differ(checker: Checker, expected: bytes, actual: bytes) -> None:
+    """A difference is said in one sentence."""
+    assert difference(expected, actual, checker)
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual"),
+    [
+        pytest.param([1, [2, "x"]], (1, [2, "x"]), id="JSON cannot say tuple"),
+        pytest.param(0.3, 0.1 + 0.2, id="floats within 1e-9"),
+        pytest.param(2, 2.0, id="JSON does not tell 2 from 2.0"),
+        pytest.param({"2": "a", "true": 2}, {2: "a", True: 2}, id="keys as JSON has them"),
+        pytest.param(None, None, id="nothing"),
+        pytest.param(10**400, 10**400, id="ints beyond any float"),
+        pytest.param([], (), id="empty"),
+    ],
+)
+def test_returned_values_that_agree(expected: JsonValue, actual: object) -> None:
+    """What JSON cannot say makes no difference."""
+    assert agrees(expected, actual)
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual"),
+    [
+        pytest.param(True, 1, id="a bool is no int"),
+        pytest.param(0, False, id="and no int a bool"),
+        pytest.param(math.nan, math.nan, id="nan never"),
+        pytest.param(1, math.nan, id="nan for a number"),
+        pytest.param(1.0, math.inf, id="an infinity for a number"),
+        pytest.param("1", 1, id="a text is no number"),
+        pytest.param([1, 2], [1, 2, 3], id="longer"),
+        pytest.param([1, 2], [2, 1], id="another order"),
+        pytest.param([1, 2], {1, 2}, id="a set has no order"),
+        pytest.param("ab", b"ab", id="bytes are no text"),
+        pytest.param(None, False, id="none is not false"),
+        pytest.param({"1": 1}, {1: 1, "1": 1}, id="two keys that spell alike"),
+        pytest.param(10**400, 10**400 + 1, id="great ints compare exactly"),
+        pytest.param(10**400, 1.5, id="a great int and a float"),
+        pytest.param([], None, id="none for a list"),
+    ],
+)
+def test_returned_values_that_differ(expected: JsonValue, actual: object) -> None:
+    """Everything JSON can say counts."""
+    assert not agrees(expected, actual)

@@ -1,0 +1,380 @@
+"""The local judge under load, under attack from outside, and after the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sandbox.local import LocalJudge, LocalSettings
+from sandbox.models import (
+    ExecuteJob,
+    JudgeJob,
+    Limits,
+    QueueFullError,
+    SandboxUnavailableError,
+    StdioTest,
+    Verdict,
+)
+
+# Of each of two slots: two processes of bubblewrap's, the warm interpreter, and the init of the next submission.
+AT_REST = 2 * 4
+DOUBLE = "print(int(input()) * 2)"
+
+
+def doubling(code: str = DOUBLE, tests: int = 20, **changes: object) -> JudgeJob:
+    cases = tuple(StdioTest(b"%d\n" % number, b"%d\n" % (2 * number)) for number in range(tests))
+    return replace(JudgeJob(code, "python", cases), **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def settings(cache_dir: Path) -> LocalSettings:
+    return LocalSettings(cache_dir=cache_dir, workers=2, remembered_results=0)
+
+
+@asynccontextmanager
+async def started(settings: LocalSettings) -> AsyncIterator[LocalJudge]:
+    judge = LocalJudge(settings)
+    await judge.start()
+    try:
+        yield judge
+    finally:
+        await judge.close()
+
+
+def family(root: int) -> set[int]:
+    """The processes below `root`, by the kernel's list of all."""
+    parents = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError, IndexError):
+            parents[int(name)] = int(Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[1])
+    found = {root}
+    while grown := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= grown
+    return found - {root}
+
+
+def command_lines(pids: set[int]) -> Iterator[tuple[int, str]]:
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            yield pid, Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def test_all_twenty_tests_are_run_and_counted(settings: LocalSettings) -> None:
+    """In order, each with what it used."""
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            result = await judge.judge(doubling())
+        assert (result.verdict, result.passed, result.total) == (Verdict.ACCEPTED, 20, 20)
+        assert [test.index for test in result.tests] == list(range(20))
+        assert all(test.cpu_seconds > 0 and test.memory_mb > 0 for test in result.tests)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("stop", [True, False])
+def test_the_verdict_is_that_of_the_first_failing_test(settings: LocalSettings, stop: bool) -> None:
+    """However the tests were spread over slots; what comes after the first failure is run only when asked for."""
+    code = "n = int(input())\nif n == 17: raise SystemExit(1)\nprint(n * 2 if n != 5 else 0)"
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            results = [await judge.judge(doubling(code, stop_at_first_failure=stop)) for _ in range(3)]
+        for result in results:
+            assert result.verdict is Verdict.WRONG_ANSWER
+            assert result.first_failure is not None
+            assert result.first_failure.index == 5
+            assert result.passed == (5 if stop else 18)
+            assert [test.index for test in result.tests] == list(range(6 if stop else 20))
+
+    asyncio.run(scenario())
+
+
+def test_many_clients_and_no_correct_program_rejected(settings: LocalSettings) -> None:
+    """32 at once, on two cores, each using CPU time: time limits do not depend on the load."""
+    code = "import time\nwhile time.process_time() < 0.1: pass\n" + DOUBLE
+    limits = Limits(cpu_seconds=0.4, wall_seconds=20.0)
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            jobs = [doubling(f"{code}  # {number}", tests=1, limits=limits) for number in range(32)]
+            results = await asyncio.gather(*map(judge.judge, jobs))
+        assert {result.verdict for result in results} == {Verdict.ACCEPTED}
+
+    asyncio.run(scenario())
+
+
+def test_equal_jobs_are_judged_once(settings: LocalSettings) -> None:
+    """A group of sixteen with two programs costs two, and remembers them as long as it is told to."""
+
+    async def scenario() -> None:
+        async with started(replace(settings, remembered_results=10)) as judge:
+            mine, other = doubling("import os\n" + DOUBLE, tests=1), doubling("print(1)", tests=1)
+            results = await asyncio.gather(*(judge.judge(job) for job in (mine, other) * 8))
+            again = await judge.judge(mine)
+        assert len({id(result) for result in results}) == 2
+        assert again is results[0]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("victim", ["program", "init", "zygote", "bwrap"])
+def test_a_killed_process_of_ours_costs_nobody_a_verdict(settings: LocalSettings, victim: str) -> None:
+    """Whatever dies by `kill -9` from outside is started again, and what ran in it is run again."""
+    code = "import time\ntime.sleep(0.2)\n" + DOUBLE
+    limits = Limits(wall_seconds=30.0)
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            jobs = [doubling(f"{code}  # {number}", tests=3, limits=limits) for number in range(4)]
+            judging = [asyncio.create_task(judge.judge(job)) for job in jobs]
+            await until(lambda: victims(victim))
+            os.kill(min(victims(victim)), signal.SIGKILL)
+            results = await asyncio.gather(*judging)
+            assert {result.verdict for result in results} == {Verdict.ACCEPTED}
+            assert (await judge.judge(doubling())).verdict is Verdict.ACCEPTED
+
+    asyncio.run(scenario())
+
+
+def victims(kind: str) -> set[int]:
+    """The processes of one kind that are at work on a program."""
+    jails = {pid for pid, line in command_lines(family(os.getpid())) if "bwrap" in line}
+    zygotes = below(jails) - jails
+    inits = {pid for pid in below(zygotes) if children(pid)}
+    return {"bwrap": jails, "zygote": zygotes, "init": inits, "program": below(inits)}[kind] if inits else set()
+
+
+def below(pids: set[int]) -> set[int]:
+    return set().union(*map(children, pids)) if pids else set()
+
+
+def children(pid: int) -> set[int]:
+    with contextlib.suppress(OSError):
+        return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    return set()
+
+
+async def until(condition: object) -> None:
+    """Wait for something that will come."""
+    async with asyncio.timeout(20):
+        while not condition():  # type: ignore[operator]  # noqa: ASYNC110 - other processes have no events
+            await asyncio.sleep(0.01)
+
+
+def test_a_cancelled_call_ends_its_program(settings: LocalSettings) -> None:
+    """When the call has returned, nothing of the program is left, and its slot is free."""
+
+    async def scenario() -> None:
+        others = family(os.getpid())
+        async with started(settings) as judge:
+            call = asyncio.create_task(
+                judge.judge(doubling("while True: pass", tests=4, limits=Limits(cpu_seconds=60)))
+            )
+            await until(lambda: judge.health().facts["busy"] == "2")
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            assert judge.health().facts["busy"] == "0"
+            assert len(family(os.getpid()) - others) <= AT_REST
+            assert (await judge.judge(doubling())).verdict is Verdict.ACCEPTED
+
+    asyncio.run(scenario())
+
+
+def test_one_of_two_equal_calls_may_be_cancelled(settings: LocalSettings) -> None:
+    """The other still gets its result."""
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            job = doubling("import time\ntime.sleep(0.2)\n" + DOUBLE, tests=2)
+            first, second = (asyncio.create_task(judge.judge(job)) for _ in range(2))
+            await until(lambda: judge.health().facts["busy"] != "0")
+            first.cancel()
+            assert (await second).verdict is Verdict.ACCEPTED
+            with pytest.raises(asyncio.CancelledError):
+                await first
+
+    asyncio.run(scenario())
+
+
+def test_more_than_may_wait_are_refused(settings: LocalSettings) -> None:
+    """At once, and with an error that says whose fault it is."""
+
+    async def scenario() -> None:
+        async with started(replace(settings, max_waiting=2)) as judge:
+            calls = [judge.judge(doubling(f"{DOUBLE}  # {number}", tests=1)) for number in range(5)]
+            results = await asyncio.gather(*calls, return_exceptions=True)
+        refused = [result for result in results if isinstance(result, QueueFullError)]
+        assert len(refused) == 3
+
+    asyncio.run(scenario())
+
+
+def test_after_the_end_nothing_is_left(settings: LocalSettings) -> None:
+    """No process, no descriptor, no control group, no mount; and a closed judge says that it is closed."""
+
+    async def scenario() -> None:
+        before = traces()
+        groups = control_groups()
+        async with started(settings) as judge:
+            hostile = "import os\nif os.fork() == 0:\n    os.setsid()\n    import time\n    time.sleep(1000)"
+            await asyncio.gather(judge.judge(doubling(hostile)), judge.judge(doubling()))
+            assert control_groups() != groups or judge.tier.endswith("watched")
+        assert traces() == before
+        assert control_groups() == groups
+        assert not judge.health().ready
+        with pytest.raises(SandboxUnavailableError):
+            await judge.judge(doubling())
+
+    asyncio.run(scenario())
+
+
+def traces() -> tuple[int, set[int], str]:
+    """Descriptors, processes and mounts."""
+    return len(os.listdir("/proc/self/fd")), family(os.getpid()), Path("/proc/self/mounts").read_text()
+
+
+def control_groups() -> set[str]:
+    """The groups that this process has made."""
+    mine = f"reward-sandbox-{os.getpid()}-"
+    return {str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{mine}*") if path.is_dir()}
+
+
+def test_nothing_grows_with_the_number_of_submissions(settings: LocalSettings) -> None:
+    """Descriptors, processes and mounts after many submissions, hostile ones among them, are those after a few."""
+    daemon = "import os\nif os.fork() == 0:\n    os.setsid()\n    import time\n    time.sleep(1000)"
+
+    async def scenario() -> None:
+        others = family(os.getpid())
+        async with started(settings) as judge:
+
+            async def some(count: int) -> int:
+                jobs = [doubling(f"{daemon if n % 10 == 0 else DOUBLE}  # {count} {n}", tests=1) for n in range(count)]
+                await asyncio.gather(*map(judge.judge, jobs))
+                assert len(family(os.getpid()) - others) <= AT_REST
+                return len(os.listdir("/proc/self/fd"))
+
+            assert await some(10) == await some(100)
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_is_killed_takes_everything_along(cache_dir: Path) -> None:
+    """`kill -9` of the server, in the middle of a program that would run on."""
+    script = f"""
+import asyncio
+from pathlib import Path
+from sandbox.local import LocalJudge, LocalSettings
+from sandbox.models import ExecuteJob, Limits
+
+async def main():
+    judge = LocalJudge(LocalSettings(cache_dir=Path({str(cache_dir)!r}), workers=1))
+    await judge.start()
+    job = ExecuteJob("while True: pass", "python", limits=Limits(cpu_seconds=600))
+    running = asyncio.create_task(judge.execute(job))
+    while judge.health().facts["busy"] != "1":
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    print("running", flush=True)
+    await running
+
+asyncio.run(main())
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "running\n"
+        below = family(server.pid)
+        assert below
+        server.kill()
+        server.wait()
+
+        async def gone() -> None:
+            await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below))
+
+        asyncio.run(gone())
+
+
+def test_where_nothing_isolates_nothing_is_judged(settings: LocalSettings, tmp_path: Path) -> None:
+    """A bubblewrap that does not work is an outage with a reason, never a weaker sandbox."""
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\necho no permission to make namespaces >&2\nexit 1\n")
+    broken.chmod(0o755)
+
+    async def scenario() -> None:
+        judge = LocalJudge(replace(settings, bubblewrap=str(broken)))
+        with pytest.raises(SandboxUnavailableError, match="no permission to make namespaces"):
+            await judge.start()
+        assert not judge.health().ready
+        with pytest.raises(SandboxUnavailableError):
+            await judge.execute(ExecuteJob("print(1)", "python"))
+
+    asyncio.run(scenario())
+
+
+def test_what_waits_holds_nothing_open(settings: LocalSettings) -> None:
+    """However many compiled programs wait for their turn, descriptors do not run out."""
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            cpp = '#include <cstdio>\nint main() { int n; scanf("%d", &n); printf("%d\\n", 2 * n); }'
+            await judge.judge(doubling(cpp, language="cpp", tests=1))
+            before = len(os.listdir("/proc/self/fd"))
+            slow = [doubling(f"import time\ntime.sleep(0.5)\n{DOUBLE} # {n}", tests=1) for n in range(2)]
+            busy = [asyncio.create_task(judge.judge(job)) for job in slow]
+            await until(lambda: judge.health().facts["busy"] == "2")
+            cases = [(StdioTest(b"%d\n" % n, b"%d\n" % (2 * n)),) for n in range(300)]
+            waiting = [asyncio.create_task(judge.judge(JudgeJob(cpp, "cpp", tests))) for tests in cases]
+            await until(lambda: int(judge.health().facts["waiting"]) > 200)
+            assert len(os.listdir("/proc/self/fd")) < before + 40
+            results = await asyncio.gather(*busy, *waiting)
+        assert {result.verdict for result in results} == {Verdict.ACCEPTED}
+
+    asyncio.run(scenario())
+
+
+def test_the_loop_is_never_blocked(settings: LocalSettings) -> None:
+    """While programs run, read and write much, the event loop goes on turning."""
+
+    async def scenario() -> int:
+        turns = 0
+
+        async def turn() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        async with started(settings) as judge:
+            turning = asyncio.create_task(turn())
+            code = "import sys\nsys.stdout.write(sys.stdin.read())"
+            text = b"1 2 3 4\n" * 100_000
+            result = await judge.judge(JudgeJob(code, "python", (StdioTest(text, text + b"\n"),) * 4))
+            turning.cancel()
+        assert result.verdict is Verdict.ACCEPTED
+        return turns
+
+    assert asyncio.run(scenario()) > 100
+
+
+def test_lone_surrogates_and_nul_bytes_in_a_program_are_its_own_fault(settings: LocalSettings) -> None:
+    """Text that no compiler takes is a compile error."""
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            for code in ("print('\ud800')", "print(1)\0"):
+                for language in ("python", "cpp"):
+                    result = await judge.judge(JudgeJob(code, language, (StdioTest(b"", b"x"),)))
+                    assert result.verdict is Verdict.COMPILE_ERROR
+
+    asyncio.run(scenario())
