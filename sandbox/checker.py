@@ -26,10 +26,12 @@ save an infinity with itself;
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import Final
 
 from sandbox.models import Checker, CheckerKind, JsonValue
@@ -47,10 +49,9 @@ def difference(expected: bytes, actual: bytes, checker: Checker) -> str | None:
         return None if expected == actual else _exact_difference(expected, actual)
     if expected == actual and checker.kind is not CheckerKind.FLOATS:
         return None
-    expected_lines, actual_lines = _lines(expected), _lines(actual)
     if checker.kind is CheckerKind.UNORDERED_LINES:
-        return _unordered_difference(expected_lines, actual_lines)
-    return _ordered_difference(expected_lines, actual_lines, checker)
+        return _unordered_difference(expected, actual)
+    return _ordered_difference(expected, actual, checker)
 
 
 def agrees(expected: JsonValue, actual: object, tolerance: Checker = _RETURNED) -> bool:
@@ -96,22 +97,32 @@ def _close(expected: float, actual: float, tolerance: Checker) -> bool:
     return abs(one - other) <= max(tolerance.abs_tol, tolerance.rel_tol * abs(one))
 
 
-def _lines(output: bytes) -> list[list[bytes]]:
-    lines = [line.split() for line in output.split(b"\n")]
-    while lines and not lines[-1]:
-        lines.pop()
-    return lines
+def _lines(output: bytes) -> Iterator[list[bytes]]:
+    """The tokens of each line, one line at a time: an output may hold millions, and the first may decide."""
+    output = output.rstrip()
+    start = 0
+    while start < len(output):
+        end = output.find(b"\n", start)
+        end = end if end >= 0 else len(output)
+        yield output[start:end].split()
+        start = end + 1
 
 
-def _ordered_difference(expected: list[list[bytes]], actual: list[list[bytes]], checker: Checker) -> str | None:
-    for number, (one, other) in enumerate(zip(expected, actual, strict=False), start=1):
+def _ordered_difference(expected: bytes, actual: bytes, checker: Checker) -> str | None:
+    pairs = itertools.zip_longest(_lines(expected), _lines(actual))
+    for number, (one, other) in enumerate(pairs, start=1):
+        if one is None or other is None:
+            return f"expected {_count_lines(expected)} lines, got {_count_lines(actual)}"
         if one == other and checker.kind is not CheckerKind.FLOATS:
             continue
         if len(one) != len(other) or not all(map(lambda a, b: _same_token(a, b, checker), one, other)):
             return f"line {number}: expected {_shown(b' '.join(one))}, got {_shown(b' '.join(other))}"
-    if len(expected) != len(actual):
-        return f"expected {len(expected)} lines, got {len(actual)}"
     return None
+
+
+def _count_lines(output: bytes) -> int:
+    output = output.rstrip()
+    return output.count(b"\n") + 1 if output else 0
 
 
 def _same_token(expected: bytes, actual: bytes, checker: Checker) -> bool:
@@ -129,21 +140,31 @@ def _is_not_finite(token: bytes, checker: Checker) -> bool:
     return token.lower().lstrip(b"+-") in (b"nan", b"inf", b"infinity")
 
 
-def _unordered_difference(expected: list[list[bytes]], actual: list[list[bytes]]) -> str | None:
-    missing = Counter(map(tuple, expected))
-    missing.subtract(map(tuple, actual))
-    for line, count in missing.items():
-        if count > 0:
-            return f"missing line {_shown(b' '.join(line))}"
-        if count < 0:
+def _unordered_difference(expected: bytes, actual: bytes) -> str | None:
+    missing = Counter(map(tuple, _lines(expected)))
+    for line in map(tuple, _lines(actual)):
+        if missing[line] == 0:  # as often as expected, or never: no later line mends that
             return f"unexpected line {_shown(b' '.join(line))}"
-    return None
+        missing[line] -= 1
+    absent = next(missing.elements(), None)
+    return None if absent is None else f"missing line {_shown(b' '.join(absent))}"
 
 
 def _exact_difference(expected: bytes, actual: bytes) -> str:
-    pairs = zip(expected, actual, strict=False)
-    position = next((at for at, (one, other) in enumerate(pairs) if one != other), min(len(expected), len(actual)))
+    position = _common_prefix(expected, actual)
     return f"byte {position}: expected {_shown(expected[position:])}, got {_shown(actual[position:])}"
+
+
+def _common_prefix(one: bytes, other: bytes) -> int:
+    """How many bytes both begin with."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _shown(text: bytes) -> str:

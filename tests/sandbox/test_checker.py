@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import pytest
 
@@ -61,6 +62,26 @@ def test_outputs_that_are_the_same(checker: Checker, expected: bytes, actual: by
 def test_outputs_that_differ(checker: Checker, expected: bytes, actual: bytes) -> None:
     """A difference is said in one sentence."""
     assert difference(expected, actual, checker)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 7, 100])
+def test_the_first_byte_that_differs_is_named(length: int) -> None:
+    """Whoever looks for it finds it there."""
+    assert (difference(b"a" * length + b"b", b"a" * length + b"c", EXACT) or "").startswith(f"byte {length}:")
+    assert (difference(b"a" * length, b"a" * (length + 1), EXACT) or "").startswith(f"byte {length}:")
+
+
+@pytest.mark.parametrize("checker", [TOKENS, FLOATS, UNORDERED], ids=lambda checker: checker.kind.value)
+def test_an_output_of_millions_of_lines_is_not_taken_apart_at_once(checker: Checker) -> None:
+    """What a program prints is bounded; what it costs to compare must be, too."""
+    output = b"1\n" + b"\n" * 4_000_000 + b"2\n"
+    tracemalloc.start()
+    try:
+        assert difference(b"1\n2\n", output, checker)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 3 * len(output)
 
 
 @pytest.mark.parametrize(
