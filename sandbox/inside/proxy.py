@@ -3,7 +3,8 @@
 `run_assertions` executes the asserting code with proxies for the names of the program; `serve` answers them in the
 program's process. Plain data crosses by value, functions and objects as references that the owner resolves. What an
 assertion compares is therefore built here from plain data, or is a reference, which is equal to itself alone: no
-`__eq__`, `__bool__` or `__contains__` of the program ever decides. Only running to its end completes a test.
+`__eq__`, `__bool__` or `__contains__` of the program ever decides. Fractions, dates, arrays and their like cross in
+their parts (`values`) and are built anew. Only running to its end completes a test.
 
 Which name means what is settled by the test alone: its own definitions first, then built-ins, then modules of the
 standard library that it uses as such, then the program. Where a test mentions built-ins only (`assert sum(10, 15) ==
@@ -17,6 +18,8 @@ answered without trusting it (is it equal, is it smaller), it `needs_objects`, w
 from __future__ import annotations
 
 import builtins
+import collections
+import contextlib
 import dis
 import importlib
 import socket
@@ -26,11 +29,13 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NoReturn
 
-from sandbox.inside import plain
+from sandbox.inside import plain, values
 
 _LENGTH: Final = struct.Struct("<I")
 _MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 _MAX_NESTED_CALLS: Final = 50
+# Modules that tests name without importing them, beside those of the standard library.
+_ALIASES: Final = {"np": "numpy", "numpy": "numpy"}
 
 
 class NeedsObjectsError(BaseException):
@@ -80,11 +85,30 @@ class _Peer:
     def send_answer(self, *answer: object) -> None:
         self._send(("answer", *answer))
 
-    def export(self, value: object) -> bytes | None:
-        """How `value` is named for the far side; None when it may not cross."""
+    def cross(self, value: object) -> bytes:
+        """How `value`, which is not plain, crosses: in its parts where it has any, else by a name."""
+        parts = values.taken_apart(value)
+        if parts is not None:
+            return plain.extension(plain.dumps(("value", *parts), extend=self.cross))
+        return plain.extension(plain.dumps(self.name(value)))
+
+    def arrive(self, payload: bytes) -> object:
+        """What the far side sent in that way."""
+        said = plain.loads(payload, extend=self.arrive)
+        if type(said) is not tuple or len(said) < 2 or type(said[0]) is not str:
+            raise _ProgramEndedError("not a name")
+        if said[0] == "value":
+            try:
+                return values.put_together(said[1:])
+            except ValueError as error:
+                raise _ProgramEndedError(str(error)) from error
+        return self.named(*said)
+
+    def name(self, value: object) -> tuple[object, ...]:
+        """How `value` is named for the far side."""
         raise NotImplementedError
 
-    def resolve(self, payload: bytes) -> object:
+    def named(self, kind: str, index: Any, *rest: Any) -> object:
         """What the far side's name stands for."""
         raise NotImplementedError
 
@@ -100,7 +124,7 @@ class _Peer:
         return self._exported[index]
 
     def _send(self, message: tuple[object, ...]) -> None:
-        encoded = plain.dumps(message, max_bytes=_MAX_MESSAGE_BYTES, extend=self.export)
+        encoded = plain.dumps(message, max_bytes=_MAX_MESSAGE_BYTES, extend=self.cross)
         try:
             self._socket.sendall(_LENGTH.pack(len(encoded)) + encoded)
         except OSError as error:
@@ -111,7 +135,7 @@ class _Peer:
         if length > _MAX_MESSAGE_BYTES:
             raise _ProgramEndedError("message too large")
         try:
-            message = plain.loads(self._exactly(length), extend=self.resolve)
+            message = plain.loads(self._exactly(length), extend=self.arrive)
         except plain.MalformedError as error:
             raise _ProgramEndedError(str(error)) from error
         if type(message) is not tuple or len(message) < 2 or message[0] not in ("ask", "answer"):
@@ -176,7 +200,7 @@ class _Program(_Peer):
     @staticmethod
     def _snapshot(arguments: list[Any]) -> bytes | None:
         try:
-            return plain.dumps(arguments, extend=lambda _: b"")
+            return plain.dumps(arguments, extend=_parts_alone)
         except (plain.NotPlainError, RecursionError):
             return None
 
@@ -200,20 +224,23 @@ class _Program(_Peer):
     def _on_text(self, target: int, how: str) -> tuple[object]:
         return ((repr if how == "repr" else str)(self.kept(target)),)
 
-    def export(self, value: object) -> bytes | None:
+    def name(self, value: object) -> tuple[object, ...]:
         if isinstance(value, _Callback):
-            return plain.extension(plain.dumps(("yours", value.index)))
-        if isinstance(value, types.ModuleType):
-            return plain.extension(plain.dumps(("module", value.__name__)))
+            return "yours", value.index
         if isinstance(value, type) and issubclass(value, Exception):
             base = next(base.__name__ for base in value.__mro__ if getattr(builtins, base.__name__, None) is base)
-            return plain.extension(plain.dumps(("exception", self.keep(value), value.__name__, base)))
+            return "exception", self.keep(value), value.__name__, base
         kind = "class" if isinstance(value, type) else "function" if _is_function(value) else "object"
-        return plain.extension(plain.dumps((kind, self.keep(value), str(getattr(value, "__name__", kind)))))
+        return kind, self.keep(value), str(getattr(value, "__name__", kind))
 
-    def resolve(self, payload: bytes) -> object:
-        whose, index = plain.loads(payload)
-        return self.kept(index) if whose == "yours" else _Callback(self, index)
+    def named(self, kind: str, index: Any, *rest: Any) -> object:
+        return self.kept(index) if kind == "yours" else _Callback(self, index)
+
+
+def _parts_alone(value: object) -> bytes:
+    """The parts of a value, to see whether they change; of what has none, nothing."""
+    parts = values.taken_apart(value)
+    return b"" if parts is None else plain.dumps(parts, extend=_parts_alone)
 
 
 def _is_function(value: object) -> bool:
@@ -291,8 +318,19 @@ class _Test(_Peer):
         wanted = {name for name in mentioned if only_builtins or name == fn_name or not hasattr(builtins, name)}
         self.offered = {name: answered[name] for name in wanted if name in answered and not name.startswith("__")}
         namespace.update(self.offered)
-        for name in _modules_used(code) & set(sys.stdlib_module_names):
-            namespace[name] = importlib.import_module(name)
+        for name in _modules_used(code):
+            module = _ALIASES.get(name, name)
+            if module in sys.stdlib_module_names or module in _ALIASES.values():
+                with contextlib.suppress(ImportError):  # the test hears of it where it uses it
+                    namespace[name] = importlib.import_module(module)
+
+    def expects_class(self, made: _Class) -> bool:
+        """Whether the test itself takes `made` for a class, by how it spells the name: no program decides that.
+
+        Else a class where a function was to be written would be a way not to be judged.
+        """
+        names = [name for name, offered in self.offered.items() if offered is made]
+        return any(name.lstrip("_")[:1].isupper() for name in names)
 
     def reply_to(self, message: Any) -> None:
         _, operation, *operands = message
@@ -307,25 +345,19 @@ class _Test(_Peer):
             answer = ("raised", known, tuple(map(str, error.args)))
         self.send_answer(*answer)
 
-    def export(self, value: object) -> bytes | None:
+    def name(self, value: object) -> tuple[object, ...]:
         if isinstance(value, _Reference):
-            return plain.extension(plain.dumps(("yours", value._index)))
+            return "yours", value._index
         if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)):
-            return plain.extension(plain.dumps(("mine", self.keep(value))))
+            return "mine", self.keep(value)
         raise NeedsObjectsError(f"the test passes an object of type {type(value).__name__!r} to the program")
 
-    def resolve(self, payload: bytes) -> object:
-        try:
-            kind, index, *rest = plain.loads(payload)
-        except (ValueError, TypeError) as error:
-            raise _ProgramEndedError("not a reference") from error
+    def named(self, kind: str, index: Any, *rest: Any) -> object:
         if kind == "yours":
             return self.kept(index)
-        if kind == "module":
-            return importlib.import_module(index) if index in sys.stdlib_module_names else None
-        if kind == "exception":
+        if kind == "exception" and len(rest) == 2:
             return self._exception(index, *rest)
-        makers: dict[object, type[_Reference]] = {"function": _Function, "class": _Class, "object": _Object}
+        makers: dict[str, type[_Reference]] = {"function": _Function, "class": _Class, "object": _Object}
         if kind not in makers:
             raise _ProgramEndedError("unknown kind of reference")
         return makers[kind](self, index, str(rest[0]) if rest else "")
@@ -390,6 +422,9 @@ def _refresh(old: Any, new: Any) -> None:
     elif type(old) in (dict, set):
         old.clear()
         old.update(new)
+    elif type(old) is collections.deque:
+        old.clear()
+        old.extend(new)
 
 
 class _Function(_Reference):
@@ -400,7 +435,7 @@ class _Function(_Reference):
 class _Class(_Reference):
     def __call__(self, *arguments: Any, **named: Any) -> object:
         made = self._call(arguments, named)
-        if isinstance(made, _Object):
+        if isinstance(made, _Object) and self._test.expects_class(self):
             object.__setattr__(made, "_made_by_test", self)
         return made
 

@@ -133,6 +133,14 @@ def test_the_tolerance_of_a_floats_checker_counts_for_functions(bench: Bench) ->
         pytest.param("import math\ndef f(x): return x", "assert math.isclose(f(0.1) + 0.2, 0.3)", id="a module the program imported"),
         pytest.param("def f(x): return x", "import random\nxs = [random.random() for _ in range(10)]\nassert f(xs) == xs", id="floats to the bit"),
         pytest.param("def sum(a, b): return a - b", "assert sum(10, 15) == -5", id="a tested built-in name"),
+        pytest.param("from fractions import Fraction\ndef f(x): return {x: [Fraction(1, x)]}", "from fractions import Fraction\nassert f(3) == {3: [Fraction(1, 3)]} and f(2)[2][0] == 0.5", id="fractions"),
+        pytest.param("from decimal import Decimal\ndef f(x): return Decimal(x) / 4", "from decimal import Decimal\nassert f(1) == Decimal('0.25') and f(Decimal(2)) == 0.5", id="decimals"),
+        pytest.param("import datetime\ndef f(d): return d + datetime.timedelta(days=1), d.isoformat()", "from datetime import date, timedelta\nassert f(date(2024, 2, 28)) == (date(2024, 2, 29), '2024-02-28')", id="dates"),
+        pytest.param("def f(x): return (1j * x) ** 2", "assert f(2) == -4 + 0j", id="complex numbers"),
+        pytest.param("from collections import deque, Counter, OrderedDict\ndef f(q):\n    q.append(3)\n    return Counter(q), OrderedDict(a=1), deque(q)", "from collections import deque, Counter\nq = deque([3, 1])\nc, d, e = f(q)\nassert c == Counter({3: 2, 1: 1}) and c[3] == 2 and d == {'a': 1} and e == q == deque([3, 1, 3])", id="collections, one changed in place"),
+        pytest.param("import numpy as np\ndef f(n): return np.arange(n) * 0.5", "import numpy\na = f(3)\nassert a.shape == (3,) and (a == numpy.array([0, .5, 1])).all() and np.allclose(a, [0, .5, 1]) and a[1] == .5", id="arrays, numpy by its usual name"),
+        pytest.param("import numpy as np\ndef f(a): return np.sum(a), a.mean(), np.array(['ab', 'c'])", "import numpy as np\ns, m, t = f(np.array([1, 2]))\nassert s == 3 and m == 1.5 and list(t) == ['ab', 'c']", id="numbers of numpy, an array passed in"),
+        pytest.param("def f(n): return range(n)", "assert f(3) == range(3) and list(f(2)) == [0, 1]", id="a range"),
         pytest.param("LIMIT = 10\ndef f(): return LIMIT", "assert LIMIT == 10 and f() == 10", id="a constant"),
     ],
 )  # fmt: skip
@@ -159,6 +167,11 @@ CHEATS = {
     "asks the test": "import os\ndef f(x): return 1",
     "traces": "import sys, threading\nsys.settrace(lambda *a: None)\nthreading.setprofile(lambda *a: None)\ndef f(x): return 1",
     "catches signals": "import signal\nfor n in (1, 2, 15): signal.signal(n, lambda *a: None)\ndef f(x): return 1",
+    "a fraction equal to all": "from fractions import Fraction\nclass E(Fraction):\n    def __eq__(s, o): return True\n    __hash__ = Fraction.__hash__\ndef f(x): return E(1, 3)",
+    "an array equal to all": "import numpy as np\nclass A(np.ndarray):\n    def __eq__(s, o): return np.ones(1, bool)\ndef f(x): return np.zeros(1).view(A)",
+    "a class for a function": "class f:\n    def __init__(s, x): pass\n    def __eq__(s, o): return True",
+    "a module for a number": "import math\ndef f(x): return math",
+    "a tool of numpy's": "class np:\n    isclose = allclose = array_equal = staticmethod(lambda *a: True)\ndef f(x): return 1",
     "true in every sense": "class T:\n    def __bool__(s): return True\n    def __contains__(s, x): return True\n    def __lt__(s, o): return True\ndef f(x): return T()",
 }
 
@@ -171,6 +184,7 @@ CHEATS = {
         "def check(candidate):\n    assert abs(candidate(2) - 4) < 1e-6",
         "assert set(f(x) for x in [2]) == set([4])",
         "assert not f(2) < 3 and f(2)",
+        "assert np.allclose(f(2), 4) and f(f(2)) == 8",
     ],
 )
 def test_a_cheat_does_not_complete_a_test(bench: Bench, code: str, source: str) -> None:
@@ -235,6 +249,7 @@ def test_a_program_cannot_dodge_with_objects(bench: Bench) -> None:
         "assert f(1)",
         "assert f(1) < 3",
         "assert len(f(1)) == 1",
+        "assert f(f(1)) == 1",
     ):
         assert asserted(bench, dodge, source).verdict in (Verdict.WRONG_ANSWER, Verdict.RUNTIME_ERROR)
 

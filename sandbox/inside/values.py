@@ -1,0 +1,94 @@
+"""Values of the standard library, and arrays of numpy, taken apart into plain data and put together again.
+
+What a function returns is compared where the program cannot reach. A fraction, a decimal number, a date or an array is
+no more than its parts, so its parts cross and the far side builds the same value from them: by the class of the
+library, whatever class of the program's own it came from. `put_together` trusts nothing: parts that make no such value
+raise ValueError.
+"""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import decimal
+import fractions
+import sys
+from typing import Any, Final
+
+Parts = tuple[object, ...]
+
+_ARRAY_KINDS: Final = "biufcUM"  # of numpy: bool, int, unsigned, float, complex, text, date; never an object
+_ARRAY_BYTES: Final = 256 * 1024 * 1024
+
+
+def taken_apart(value: object) -> Parts | None:
+    """The kind of `value` and its parts, as plain data; None where it is no such value."""
+    if isinstance(value, complex):
+        return "complex", value.real, value.imag
+    if isinstance(value, fractions.Fraction):
+        return "fraction", value.numerator, value.denominator
+    if isinstance(value, decimal.Decimal):
+        return "decimal", str(value)
+    if isinstance(value, datetime.datetime):
+        return "datetime", value.isoformat()
+    if isinstance(value, datetime.date):
+        return "date", value.isoformat()
+    if isinstance(value, datetime.time):
+        return "time", value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        return "timedelta", value.days, value.seconds, value.microseconds
+    if isinstance(value, collections.deque):
+        return "deque", list(value), value.maxlen
+    if isinstance(value, range):
+        return "range", value.start, value.stop, value.step
+    return _array_apart(value)
+
+
+def put_together(parts: Any) -> object:
+    """The value that `parts` are of. Raises ValueError where there is none."""
+    try:
+        kind, *rest = parts
+        return _MAKERS[kind](*rest)
+    except (TypeError, ArithmeticError, KeyError, AttributeError, ImportError) as error:
+        raise ValueError(f"no such value: {error}") from error
+
+
+def _array_apart(value: object) -> Parts | None:
+    # Who never imported it cannot have one.
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, (numpy.ndarray, numpy.generic)) or value.dtype.kind not in _ARRAY_KINDS:
+        return None
+    if isinstance(value, numpy.generic):
+        return "scalar", value.dtype.str, value.tobytes()
+    array: Any = numpy.ascontiguousarray(value)
+    return "array", array.dtype.str, list(value.shape), array.tobytes()
+
+
+def _array(dtype: str, shape: list[int], content: bytes) -> object:
+    import numpy
+
+    kind = numpy.dtype(dtype)
+    if kind.kind not in _ARRAY_KINDS or len(content) > _ARRAY_BYTES:
+        raise ValueError("not an array of numbers or texts")
+    return numpy.frombuffer(content, kind).reshape(shape).copy()
+
+
+def _fraction(numerator: int, denominator: int) -> fractions.Fraction:
+    if type(numerator) is not int or type(denominator) is not int:
+        raise ValueError("a fraction of what are no ints")
+    return fractions.Fraction(numerator, denominator)
+
+
+_MAKERS: Final[dict[str, Any]] = {
+    "complex": complex,
+    "fraction": _fraction,
+    "decimal": decimal.Decimal,
+    "datetime": datetime.datetime.fromisoformat,
+    "date": datetime.date.fromisoformat,
+    "time": datetime.time.fromisoformat,
+    "timedelta": datetime.timedelta,
+    "deque": collections.deque,
+    "range": range,
+    "array": _array,
+    "scalar": lambda dtype, content: _array(dtype, [1], content)[0],  # type: ignore[index]
+}
