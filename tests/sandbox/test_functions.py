@@ -91,7 +91,8 @@ def test_a_right_function_passes(bench: Bench, code: str, arguments: list[JsonVa
 )  # fmt: skip
 def test_a_false_function_does_not_pass(bench: Bench, code: str, output: JsonValue, verdict: Verdict) -> None:
     """Whatever it returns, patches or leaves undone."""
-    assert call(bench, code, ([1], output)).verdict is verdict
+    result = call(bench, code, ([1], output))
+    assert result.verdict is verdict, result
 
 
 def test_what_is_to_be_written_is_not_given_away(bench: Bench) -> None:
@@ -212,7 +213,8 @@ def test_a_cheat_does_not_complete_a_test(bench: Bench, code: str, source: str) 
 )  # fmt: skip
 def test_assertions_that_fail(bench: Bench, code: str, source: str, verdict: Verdict) -> None:
     """The verdict says whose fault it was."""
-    assert asserted(bench, code, source).verdict is verdict
+    result = asserted(bench, code, source)
+    assert result.verdict is verdict, result
 
 
 @pytest.mark.parametrize(
