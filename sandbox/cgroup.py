@@ -1,8 +1,10 @@
-"""The memory control group of one slot, version 1 or 2, where this process may make one.
+"""The control group of one slot, version 1 or 2, where this process may make one: memory is held, CPU time counted.
 
 The whole slot lives in the group, its warm interpreter too, so that nothing a program does with its processes gets out
-of it; the limit of a run is set on top of what the idle slot holds. Page cache counts but is given back under pressure.
+of it; the limit of a run is set on top of what the idle slot holds. Page cache is given back under pressure, so it is
+nobody's.
 
+With version 1 the two controllers are two groups of one name; CPU time is counted where its controller is writable too.
 A group that a killed server left behind is removed by the next one: `sweep`.
 """
 
@@ -24,26 +26,52 @@ _V1: Final = {
     "usage": "memory.usage_in_bytes",
     "peak": "memory.max_usage_in_bytes",
     "events": "memory.oom_control",
+    "stat": "memory.stat",
 }
-_V2: Final = {"limit": "memory.max", "usage": "memory.current", "peak": "memory.peak", "events": "memory.events"}
+_V2: Final = {
+    "limit": "memory.max",
+    "usage": "memory.current",
+    "peak": "memory.peak",
+    "events": "memory.events",
+    "stat": "memory.stat",
+    "cpu": "cpu.stat",
+}
+_V1_CPU: Final = {"usage": "cpuacct.usage", "cpu": "cpuacct.usage"}
 
 
-class MemoryGroup:
-    """One group. `names` are the control files of its version."""
+class Group:
+    """One group. `names` are the control files of its version; `cpu_path` is where version 1 counts CPU time."""
 
-    def __init__(self, path: Path, names: dict[str, str]) -> None:
+    def __init__(self, path: Path, names: dict[str, str], cpu_path: Path | None = None) -> None:
         self.path = path
         self._names = names
+        self._cpu_path = cpu_path
         self._fds: dict[str, int] = {}
 
     @property
-    def procs_path(self) -> Path:
-        """Where a process joins by writing 0."""
-        return self.path / "cgroup.procs"
+    def procs_paths(self) -> tuple[Path, ...]:
+        """Where a process joins by writing 0, once to each."""
+        return tuple(path / "cgroup.procs" for path in self._paths)
+
+    @property
+    def _paths(self) -> tuple[Path, ...]:
+        return (self.path,) if self._cpu_path is None else (self.path, self._cpu_path)
 
     def usage_bytes(self) -> int:
         """What the group holds now."""
         return int(self._read("usage"))
+
+    def cached_bytes(self) -> int:
+        """What of that is page cache, which the kernel takes back when it is needed. Files in a tmpfs are not."""
+        fields = dict(line.split() for line in self._read("stat").splitlines())
+        return int(fields[b"inactive_file"]) + int(fields[b"active_file"])
+
+    def cpu_seconds(self) -> float | None:
+        """What everything that ever ran in the group has used; None where that is not counted."""
+        if self._names is _V2:
+            fields = dict(line.split() for line in self._read("cpu").splitlines())
+            return int(fields[b"usage_usec"]) / 1e6
+        return int(self._read("cpu")) / 1e9 if self._cpu_path is not None else None
 
     def set_limit(self, limit_bytes: int) -> None:
         """Hold the group to `limit_bytes` from now on."""
@@ -68,19 +96,15 @@ class MemoryGroup:
         for fd in self._fds.values():
             os.close(fd)
         self._fds.clear()
-        try:
-            self.path.rmdir()
-        except FileNotFoundError:
-            return True
-        except OSError:
-            return False
-        return True
+        removed = [_removed(path) for path in self._paths]
+        return all(removed)
 
     def _fd(self, what: str) -> int:
         # Kept open: these files are read and written around every run.
         if what not in self._fds:
             mode = os.O_RDWR if what in ("limit", "peak") else os.O_RDONLY
-            self._fds[what] = os.open(self.path / self._names[what], mode | os.O_CLOEXEC)
+            path = self.path / self._names[what] if what in self._names else self._paths[-1] / _V1_CPU[what]
+            self._fds[what] = os.open(path, mode | os.O_CLOEXEC)
         return self._fds[what]
 
     def _read(self, what: str) -> bytes:
@@ -90,46 +114,55 @@ class MemoryGroup:
         os.pwrite(self._fd(what), str(value).encode(), 0)
 
 
-def create() -> MemoryGroup | None:
+def _removed(path: Path) -> bool:
+    try:
+        path.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def create() -> Group | None:
     """Make a group for a slot of this process, or None where that is not allowed."""
-    found = _parent()
+    found = _parent("memory")
     if found is None:
         return None
     parent, names = found
-    path = parent / f"{_PREFIX}-{os.getpid()}-{_TOKEN}-{next(_numbers)}"
+    name = f"{_PREFIX}-{os.getpid()}-{_TOKEN}-{next(_numbers)}"
+    cpu_parent = _parent("cpuacct") if names is _V1 else None
+    group = Group(parent / name, names, cpu_parent[0] / name if cpu_parent is not None else None)
     try:
-        path.mkdir(exist_ok=True)
-        group = MemoryGroup(path, names)
-        group.usage_bytes(), group.kills()
+        for procs in group.procs_paths:
+            procs.parent.mkdir(exist_ok=True)
+        group.usage_bytes(), group.cached_bytes(), group.kills(), group.cpu_seconds()
         if names is _V2:
-            (path / "memory.swap.max").write_text("0")
+            (group.path / "memory.swap.max").write_text("0")
         else:
-            (path / "memory.swappiness").write_text("0")
-    except (OSError, ValueError):
-        MemoryGroup(path, names).remove()
+            (group.path / "memory.swappiness").write_text("0")
+    except (OSError, ValueError, KeyError):
+        group.remove()
         return None
     return group
 
 
 def sweep() -> None:
     """Remove the groups of processes that are no more."""
-    found = _parent()
-    if found is None:
-        return
-    for path in found[0].glob(f"{_PREFIX}-*-*-*"):
-        pid, token = path.name.split("-")[2:4]
-        is_ours = pid == str(os.getpid()) and token == _TOKEN
-        its_maker_lives = pid != str(os.getpid()) and Path(f"/proc/{pid}").exists()
-        if not is_ours and not its_maker_lives:
-            with contextlib.suppress(OSError):  # not empty yet
-                path.rmdir()
+    for found in (_parent("memory"), _parent("cpuacct")):
+        for path in found[0].glob(f"{_PREFIX}-*-*-*") if found is not None else ():
+            pid, token = path.name.split("-")[2:4]
+            is_ours = pid == str(os.getpid()) and token == _TOKEN
+            its_maker_lives = pid != str(os.getpid()) and Path(f"/proc/{pid}").exists()
+            if not is_ours and not its_maker_lives:
+                _removed(path)  # False: not empty yet
 
 
-def _parent() -> tuple[Path, dict[str, str]] | None:
+def _parent(controller: str) -> tuple[Path, dict[str, str]] | None:
     """The group this process is in, below which it makes others, and the names of its control files."""
     own = _own_groups()
-    for mount, version in _mounts():
-        names = _V1 if version == "memory" else _V2
+    for mount, version in _mounts(controller):
+        names = _V2 if not version else _V1 if controller == "memory" else _V1_CPU
         # Seen from a container the path in /proc may not exist: then the mount itself is our group.
         for path in (Path(mount + own.get(version, "/")), Path(mount)):
             if os.access(path, os.W_OK) and (path / names["usage"]).exists():
@@ -147,14 +180,14 @@ def _own_groups() -> dict[str, str]:
     return found
 
 
-def _mounts() -> list[tuple[str, str]]:
-    """Where memory groups may be: the mount and `memory` for version 1, the empty string for version 2."""
+def _mounts(controller: str) -> list[tuple[str, str]]:
+    """Where groups may be: the mount, and the controller for version 1, the empty string for version 2."""
     found = []
     with contextlib.suppress(OSError):
         for line in Path("/proc/self/mounts").read_text().splitlines():
             _, mount, kind, options, *_ = line.split()
-            if kind == "cgroup" and "memory" in options.split(","):
-                found.append((mount, "memory"))
+            if kind == "cgroup" and controller in options.split(","):
+                found.append((mount, controller))
             elif kind == "cgroup2":
                 found.append((mount, ""))
     return found

@@ -15,7 +15,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,7 +70,7 @@ class Slot:
         self._spawned = 0
         self._gone: dict[int, asyncio.Future[None]] = {}
         self._spare: Session | None = None
-        self.memory: cgroup.MemoryGroup | None = None
+        self.memory: cgroup.Group | None = None
 
     @property
     def alive(self) -> bool:
@@ -129,7 +129,8 @@ class Slot:
 
     def _set_up(self) -> None:
         assert self._control is not None
-        groups = [os.open(self.memory.procs_path, os.O_WRONLY | os.O_CLOEXEC)] if self.memory is not None else []
+        joined = self.memory.procs_paths if self.memory is not None else ()
+        groups = [os.open(path, os.O_WRONLY | os.O_CLOEXEC) for path in joined]
         user = self._spec.first_user + self.index if os.geteuid() == 0 else None
         wire.send(self._control, {"user": user}, groups)
         for fd in groups:
@@ -215,7 +216,7 @@ class Slot:
             os.close(self._said)
             self._said = None
 
-    async def _remove_group(self, group: cgroup.MemoryGroup) -> None:
+    async def _remove_group(self, group: cgroup.Group) -> None:
         # The kernel reports the jail's first process gone a moment before the last one has left the group.
         for _ in range(200):
             if group.remove():
@@ -249,26 +250,24 @@ class Session:
         """Run the program once. The caller keeps its descriptors. `counted`: the slot's memory is that of this run."""
         memory_bytes = int(request["memory_bytes"])
         group = self._slot.memory if counted else None
-        kills = 0
-        idle_bytes = 0
         try:
-            if group is not None:
-                idle_bytes, kills = group.usage_bytes(), group.kills()
-                group.set_limit(idle_bytes + memory_bytes)
+            before = _Reading.of(group) if group is not None else None
+            if group is not None and before is not None:
+                group.set_limit(before.held_bytes + memory_bytes)
                 group.reset_peak()
             watched = memory_bytes if self._slot.memory is None else None
             self._send({**request, "op": "run", "fds": list(fds), "watched_memory_bytes": watched}, fds)
             async with asyncio.timeout(float(request["wall_seconds"]) + _GRACE_SECONDS):
                 answer, products = await _receive(self._channel)
-            killed = group.kills() - kills if group is not None else 0
-            peak = max(0, group.peak_bytes() - idle_bytes) if group is not None else None if watched else 0
+            after = _Reading.of(group) if group is not None else None
         except (TimeoutError, EOFError, OSError) as error:
             raise SlotDiedError(f"no answer from the submission's init: {error!r}") from error
         if "failure" in answer:
             for fd in products:
                 os.close(fd)
             raise SlotDiedError(f"the run could not be set up: {answer['failure']}")
-        return _ending(answer, products, killed, peak)
+        ending = _ending(answer, products, uncounted_peak=None if watched else 0)
+        return ending if before is None or after is None else after.judged_by(before, ending)
 
     def abandon(self) -> None:
         """Let go: the init ends, and the kernel ends what is below it."""
@@ -290,18 +289,56 @@ class Session:
             raise SlotDiedError("the submission's init is gone") from error
 
 
-def _ending(answer: Mapping[str, Any], products: list[int], kills: int, peak: int | None) -> Ending:
+def _ending(answer: Mapping[str, Any], products: list[int], *, uncounted_peak: int | None) -> Ending:
     return Ending(
         status=int(answer["status"]),
         reason=answer["reason"],
         cpu_seconds=float(answer["cpu_seconds"]),
         wall_seconds=float(answer["wall_seconds"]),
         rss_bytes=int(answer["rss_kb"]) * 1024,
-        peak_bytes=peak,
-        memory_kills=kills,
+        peak_bytes=uncounted_peak,
+        memory_kills=0,
         waited_seconds=float(answer["waited_seconds"]),
         product=products[0] if products else None,
     )
+
+
+# What the warm interpreter and the inits may use beside a run, an import of numpy for the next one included.
+_OUR_OWN_CPU_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A control group before or after a run."""
+
+    usage_bytes: int
+    held_bytes: int  # without page cache
+    peak_bytes: int
+    kills: int
+    cpu_seconds: float | None
+
+    @classmethod
+    def of(cls, group: cgroup.Group) -> _Reading:
+        usage = group.usage_bytes()
+        held = max(0, usage - group.cached_bytes())
+        return cls(usage, held, group.peak_bytes(), group.kills(), group.cpu_seconds())
+
+    def judged_by(self, before: _Reading, ending: Ending) -> Ending:
+        """`ending` with what the group knows of the run.
+
+        Processes that nobody waits for are charged to nobody, so a program can hide their CPU time from its init, but
+        not from its group. That counts our own work too, and decides only where the difference cannot be ours.
+        """
+        cpu = ending.cpu_seconds
+        if self.cpu_seconds is not None and before.cpu_seconds is not None:
+            used = self.cpu_seconds - before.cpu_seconds
+            cpu = used if used > cpu + _OUR_OWN_CPU_SECONDS else cpu
+        return replace(
+            ending,
+            cpu_seconds=cpu,
+            peak_bytes=max(0, self.peak_bytes - before.usage_bytes),
+            memory_kills=self.kills - before.kills,
+        )
 
 
 def _socket_pair() -> tuple[socket.socket, socket.socket]:

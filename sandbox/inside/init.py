@@ -321,16 +321,19 @@ class _Watch:
             return 0
 
     def _time_waited(self) -> float:
-        """For how long threads of the program were ready to run and had no core."""
-        waited = 0
+        """For how long the thread that waited longest was ready to run and had no core.
+
+        Not the sum: a thousand that sleep and wake wait for each other, on any machine.
+        """
+        longest = 0
         for pid in self._everybody():
             try:
                 for task in os.listdir(f"/proc/{pid}/task"):
                     with open(f"/proc/{pid}/task/{task}/schedstat", "rb") as file:
-                        waited += int(file.read().split()[1])
+                        longest = max(longest, int(file.read().split()[1]))
             except (OSError, IndexError):
                 continue
-        return waited / 1e9
+        return longest / 1e9
 
 
 def _texts(value: object) -> list[str]:

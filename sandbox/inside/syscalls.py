@@ -88,6 +88,11 @@ _REFUSED: Final = {
     "io_uring_enter": (_Number(426, 426), _ENOSYS),
     "io_uring_register": (_Number(427, 427), _ENOSYS),
     "memfd_secret": (_Number(447, 447), _ENOSYS),
+    # What these make outlives the run that made it.
+    "shmget": (_Number(29, 194), _ENOSYS),
+    "msgget": (_Number(68, 186), _ENOSYS),
+    "semget": (_Number(64, 190), _ENOSYS),
+    "mq_open": (_Number(240, 180), _ENOSYS),
     # A pair of connected Unix sockets is how asyncio and multiprocessing talk to themselves; nothing else is a socket.
     "socket": (_Number(41, 198), _EACCES),
     "bind": (_Number(49, 200), _EACCES),
@@ -101,7 +106,6 @@ _REFUSED: Final = {
 
 _UNACCOUNTED_MEMORY: Final = {
     "memfd_create": _Number(319, 279),
-    "shmget": _Number(29, 194),
 }
 
 # Allowed on oneself (0) only: the init has the same user, and these ask for no more than that. With the argument that
