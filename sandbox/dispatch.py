@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Final
 
-from sandbox.slot import Slot, SlotDiedError
+from sandbox.runs import Slot, SlotDiedError
 
 # Whose work this is. A server sets it once a request; without it everybody shares one turn.
 request_key: Final[ContextVar[str]] = ContextVar("request_key", default="")
@@ -27,7 +27,7 @@ _STARTS: Final = 3
 class Dispatcher:
     """Hands out slots."""
 
-    def __init__(self, slots: list[Slot]) -> None:
+    def __init__(self, slots: Sequence[Slot]) -> None:
         self._count = len(slots)
         self._idle = list(slots)
         self._waiting: OrderedDict[str, deque[_Waiter]] = OrderedDict()

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sandbox import jail, languages, runner, toolchain
+from sandbox import jail, languages, toolchain
+from sandbox.jailed import JailSlot
 from sandbox.models import Limits, SandboxUnavailableError
-from sandbox.runner import Outcome, Program
-from sandbox.slot import Jail, Slot, SlotDiedError
+from sandbox.runs import Outcome, Program, Room, Run, Slot, SlotDiedError
+from sandbox.slot import Jail
 
 _ARCHITECTURES: Final = ("x86_64", "aarch64")
 
@@ -76,7 +77,7 @@ async def probe(cache_dir: Path) -> HostReport:
         return HostReport(False, "none", tuple(missing), facts)
     bubblewrap = jail.find_bubblewrap()
     assert bubblewrap is not None
-    slot = Slot(_PROBE_SLOT, Jail(bubblewrap, jail.find_interpreter(), None, first_user=61_000))
+    slot = JailSlot(_PROBE_SLOT, Jail(bubblewrap, jail.find_interpreter(), None, first_user=61_000))
     try:
         await slot.start()
         await check_slot(slot)
@@ -99,14 +100,12 @@ def tier(memory: str) -> str:
 
 async def check_slot(slot: Slot) -> None:
     """Look around in a jail. Raises SandboxUnavailableError for a promise that does not hold, SlotDiedError."""
-    session = slot.session()
+    submission = slot.submission(Room(jail.PYTHON_ROOT, disk_bytes=1 << 20))
     try:
-        session.load(root=jail.PYTHON_ROOT, disk_bytes=1 << 20)
         program = Program(source=_LOOK_AROUND.encode(), mode="script")
-        outcome = await runner.run(session, program, b"", Limits())
+        outcome = await submission.run(Run(program, b"", Limits()))
     finally:
-        await session.close()
-        slot.prepare_next()
+        await submission.close()
     broken = broken_promises(outcome)
     if broken:
         raise SandboxUnavailableError("the jail does not hold: " + "; ".join(broken))
@@ -150,7 +149,7 @@ def _wanting(cache_dir: Path, memory: str) -> list[str]:
     wanting = [
         f"{language.name}: {language.tool} is missing"
         for language in languages.LANGUAGES
-        if not languages.is_offered(language)
+        if not languages.host_tools().offers(language)
     ]
     if memory == "watched":
         wanting.append("no writable memory control group: memory is watched every few milliseconds instead of held")
@@ -183,7 +182,7 @@ def _facts(cache_dir: Path) -> dict[str, str]:
         "bubblewrap": str(jail.find_bubblewrap()),
         "python": interpreter.executable,
         "packages": " ".join(interpreter.packages) or "none",
-        "languages": " ".join(one.name for one in languages.LANGUAGES if languages.is_offered(one)),
+        "languages": " ".join(one.name for one in languages.LANGUAGES if languages.host_tools().offers(one)),
         "linker": languages.linker_option() or "the compiler's own",
         "precompiled": str(toolchain.precompiled_directory(cache_dir) or "none"),
     }

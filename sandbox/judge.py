@@ -10,12 +10,11 @@ from __future__ import annotations
 import ast
 import asyncio
 import secrets
-import socket
 import threading
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sandbox import checker, runner
+from sandbox import checker
 from sandbox.cache import ProgramCache
 from sandbox.inside import plain
 from sandbox.models import (
@@ -31,8 +30,7 @@ from sandbox.models import (
     TestResult,
     Verdict,
 )
-from sandbox.runner import Outcome, Program
-from sandbox.slot import Session
+from sandbox.runs import Outcome, Program, Run, Submission
 
 _SHOWN_STDERR: Final = 4000
 _MAX_ASSERT_BYTES: Final = 1_000_000
@@ -59,13 +57,12 @@ class InconclusiveError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TestRun:
-    """A test with the sessions it runs in; the second one is for assertions, or for the task's own checker."""
+    """A test with the submission it runs in; its second room is for assertions, or for the task's own checker."""
 
     job: JudgeJob
     index: int
     program: Program
-    session: Session
-    second: Session | None = None
+    submission: Submission
     checking: Program | None = None
     arguments: tuple[bytes, ...] = ()  # of function tests, encoded
 
@@ -80,8 +77,11 @@ class TestRun:
             return await self._call(test)
         return await self._assert(test)
 
+    async def _run(self, stdin: bytes) -> Outcome:
+        return await self.submission.run(Run(self.program, stdin, self.job.limits))
+
     async def _stdio(self, test: StdioTest) -> TestResult:
-        outcome = await runner.run(self.session, self.program, test.stdin, self.job.limits)
+        outcome = await self._run(test.stdin)
         if outcome.verdict is not Verdict.ACCEPTED:
             return self._failed(outcome)
         if self.checking is not None:
@@ -95,11 +95,10 @@ class TestRun:
 
     async def _refused(self, checking: Program, test: StdioTest, output: bytes) -> str | None:
         """Ask the task's checker; why it refuses, or None where it accepts."""
-        assert self.second is not None
         files = {"input": test.stdin, "output": output, "expected": test.stdout}
         paths = tuple(f"/tmp/{name}" for name in files)  # noqa: S108 - the jail's
         program = replace(checking, argv=(*checking.argv, *paths), copies={**(checking.copies or {}), **files})
-        checked = await runner.run(self.second, program, b"", CHECKER_LIMITS)
+        checked = await self.submission.run(Run(program, b"", CHECKER_LIMITS), room=1)
         if checked.exit_code == _CHECKER_SAYS_BROKEN or checked.report.get("ended") == "not_compiled":
             said = checked.stderr[-_SHOWN_STDERR:].decode("utf-8", "replace")
             raise BadJobError(f"the checker of test {self.index} cannot judge: {said}")
@@ -109,7 +108,7 @@ class TestRun:
         return f"refused by the checker: {said or checked.message}"
 
     async def _call(self, test: CallTest) -> TestResult:
-        outcome = await runner.run(self.session, self.program, self.arguments[self.index], self.job.limits)
+        outcome = await self._run(self.arguments[self.index])
         if outcome.verdict is not Verdict.ACCEPTED:
             return self._failed(outcome)
         return self._compared(outcome, await self._wrong_return(test, outcome))
@@ -125,31 +124,11 @@ class TestRun:
         return await asyncio.to_thread(_compare_returned, test, encoded, self.job.checker)
 
     async def _assert(self, test: AssertTest) -> TestResult:
-        assert self.second is not None
         nonce = secrets.token_bytes(16)
         asserting = Program(source=test.source.encode(), mode="assert", fn_name=self.job.fn_name)
-        near, far = socket.socketpair()
-        with near, far:
-            candidate = asyncio.ensure_future(
-                runner.run(self.session, self.program, b"", self.job.limits, channel=far.fileno())
-            )
-            await asyncio.sleep(0)  # both descriptors are on their way before either copy here is closed
-            judging = asyncio.ensure_future(
-                runner.run(
-                    self.second,
-                    asserting,
-                    nonce,
-                    _asserting_limits(self.job.limits),
-                    channel=near.fileno(),
-                    counted=False,
-                )
-            )
-            await asyncio.sleep(0)
-        try:
-            outcome, judged = await asyncio.gather(candidate, judging)
-        finally:
-            for task in (candidate, judging):
-                task.cancel()
+        outcome, judged = await self.submission.run_joined(
+            Run(self.program, b"", self.job.limits), Run(asserting, nonce, _asserting_limits(self.job.limits))
+        )
         return self._asserted(outcome, judged, nonce)
 
     def _asserted(self, outcome: Outcome, judged: Outcome, nonce: bytes) -> TestResult:

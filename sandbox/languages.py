@@ -1,7 +1,7 @@
 """The languages, as a table: how a program is compiled, how it is run, what it may be called.
 
 A new language is a new row: the name of its source file, the commands, and which root directory of the jail they need.
-A command is looked up on the host; where it is missing, the language is not offered.
+A command is looked up where the slots are (`Tools`); where it is missing, the language is not offered.
 """
 
 from __future__ import annotations
@@ -103,6 +103,36 @@ def by_name(name: str) -> Language:
     return _BY_NAME[name]
 
 
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What compiles and runs programs where the slots are, which need not be this machine; by name of the language."""
+
+    paths: Mapping[str, str]
+    versions: Mapping[str, str]  # what identifies a tool's output: a cache of binaries is keyed by it
+    linker: str = ""
+
+    def offers(self, language: Language) -> bool:
+        """Whether programs in this language can be judged there."""
+        return language.tool is None or language.name in self.paths
+
+    def filled(self, command: tuple[str, ...], language: Language) -> list[str]:
+        """A command with the tool and the linker put in; a word that comes out empty is left out."""
+        values = {"{tool}": self.paths.get(language.name, ""), "{linker}": self.linker}
+        return [word for word in (values.get(word, word) for word in command) if word]
+
+    def version(self, language: Language) -> str:
+        """What identifies the compiler and its flags."""
+        return self.versions.get(language.name, "") + repr(language.compile)
+
+
+@functools.cache
+def host_tools() -> Tools:
+    """The tools of this machine. Asks each for its version, so it blocks for a moment."""
+    paths = {language.name: path for language in LANGUAGES if (path := tool_path(language)) is not None}
+    versions = {name: tool_version(by_name(name)) for name in paths}
+    return Tools(paths, versions, linker_option())
+
+
 @functools.cache
 def tool_path(language: Language) -> str | None:
     """Where the host has the language's tool; None where it has not, or outside of what the jail shows."""
@@ -110,17 +140,6 @@ def tool_path(language: Language) -> str | None:
         return None
     found = shutil.which(language.tool, path="/usr/bin:/bin")
     return os.path.realpath(found) if found is not None else None
-
-
-def is_offered(language: Language) -> bool:
-    """Whether programs in this language can be judged on this host."""
-    return language.tool is None or tool_path(language) is not None
-
-
-def filled(command: tuple[str, ...], language: Language) -> list[str]:
-    """A command with the tool and the linker of this host put in; a word that comes out empty is left out."""
-    values = {"{tool}": tool_path(language) or "", "{linker}": linker_option()}
-    return [word for word in (values.get(word, word) for word in command) if word]
 
 
 @functools.cache

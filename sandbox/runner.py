@@ -13,51 +13,17 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sandbox.inside import plain
 from sandbox.models import Limits, Verdict
-from sandbox.slot import Ending, Session, SlotDiedError
+from sandbox.runs import Outcome, Program
+from sandbox.slot import Ending, Session
 
 _STDERR_BYTES: Final = 64 * 1024
 _MIB: Final = 1024 * 1024
 # How run-times that are refused memory end; told from a crash by what they say, for they fail either way.
 _MEMORY_CRIES: Final = (b"std::bad_alloc", b"OutOfMemoryError", b"JavaScript heap out of memory", b"MemoryError")
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What is run: Python source, or an image or files with a command line."""
-
-    source: bytes = b""
-    mode: str = "exec"
-    argv: tuple[str, ...] = ()
-    environment: Mapping[str, str] | None = None
-    image: bytes | None = None  # an executable, started from a sealed copy in memory
-    copies: Mapping[str, bytes] | None = None  # file name in /tmp -> content
-    fn_name: str | None = None
-    product: str | None = None
-    least_processes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run ended, before anything is compared: `accepted` says that it ended well."""
-
-    verdict: Verdict
-    message: str | None
-    stdout: bytes
-    stderr: bytes
-    exit_code: int | None
-    signal: int | None
-    cpu_seconds: float
-    wall_seconds: float
-    memory_mb: float
-    report: Mapping[str, Any]
-    starved: bool = False  # wall-clock expiry while the machine gave it no core
-    unexplained: bool = False  # killed by a signal that neither we nor, as a rule, programs send
-    product: bytes | None = None
 
 
 async def run(
@@ -237,6 +203,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-__all__ = ["Outcome", "Program", "SlotDiedError", "run", "sealed"]

@@ -21,14 +21,11 @@ from typing import Any, Final
 
 from sandbox import cgroup, jail
 from sandbox.inside import wire
+from sandbox.runs import SlotDiedError
 
 _START_SECONDS: Final = 30.0
 _END_SECONDS: Final = 10.0
 _GRACE_SECONDS: Final = 20.0  # beyond the wall limit of a run, which the init enforces
-
-
-class SlotDiedError(Exception):
-    """The jail, or the init of the submission, is gone or does not answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ program is passed on without the places it looked in.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import re
@@ -18,9 +17,9 @@ from pathlib import Path
 from typing import Final
 
 from sandbox import languages
-from sandbox.languages import CXX_FLAGS, Language
+from sandbox.languages import CXX_FLAGS, Language, Tools
 from sandbox.models import Limits, SandboxUnavailableError, Verdict
-from sandbox.runner import Outcome, Program
+from sandbox.runs import Outcome, Program
 
 _MIB: Final = 1024 * 1024
 _SHOWN_BYTES: Final = 4000
@@ -47,10 +46,10 @@ def compile_limits(cpu_seconds: float) -> Limits:
     )
 
 
-def compile_program(source: bytes, language: Language) -> Program:
+def compile_program(source: bytes, language: Language, tools: Tools) -> Program:
     """What compiles `source`."""
     return Program(
-        argv=tuple(languages.filled(language.compile, language)),
+        argv=tuple(tools.filled(language.compile, language)),
         environment=_ENVIRONMENT,
         copies={language.source: source},
         product=f"/tmp/{language.product}",  # noqa: S108
@@ -64,17 +63,6 @@ def compiled(outcome: Outcome) -> bytes | CompileFailure:
     said = outcome.stderr[:_SHOWN_BYTES].decode("utf-8", "replace")
     limit = f"the compiler {outcome.message}\n" if outcome.verdict is not Verdict.RUNTIME_ERROR else ""
     return CompileFailure(limit + _ABSOLUTE_PATH.sub("", said))
-
-
-_versions: dict[str, str] = {}
-
-
-async def version(language: Language) -> str:
-    """What identifies the compiler and its flags, asked once."""
-    if language.name not in _versions:
-        told = await asyncio.to_thread(languages.tool_version, language)
-        _versions[language.name] = told + repr(language.compile)
-    return _versions[language.name]
 
 
 def precompiled_directory(cache_dir: Path) -> Path | None:

@@ -1,0 +1,498 @@
+"""The judge over slots, whatever they are: fair between requests, no program twice at once.
+
+`PoolJudge` promises what `sandbox.models.Judge` says. Never more programs run than there are slots. A job's tests
+spread over slots that nobody else wants. The verdict is that of the first failing test by position, however the tests
+were spread. A wall-clock expiry on a machine that gave the program no core is tried again with the machine to itself.
+A slot that dies is started again and the test with it; after `_ATTEMPTS` the job raises SandboxUnavailableError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, Protocol
+
+from sandbox import jail, languages, toolchain
+from sandbox.cache import ProgramCache
+from sandbox.dispatch import Dispatcher
+from sandbox.judge import CHECKER_LIMITS, Examined, InconclusiveError, NotCompiledError, TestRun, examine
+from sandbox.languages import Language, Tools
+from sandbox.models import (
+    AssertTest,
+    BadJobError,
+    CallTest,
+    ExecuteJob,
+    Execution,
+    Health,
+    JudgeJob,
+    JudgeResult,
+    QueueFullError,
+    SandboxUnavailableError,
+    StdioTest,
+    TestResult,
+    Verdict,
+)
+from sandbox.runs import Outcome, Program, Room, Run, Slot, SlotDiedError, Submission
+from sandbox.toolchain import CompileFailure
+
+log = logging.getLogger(__name__)
+
+_ATTEMPTS: Final = 3
+_MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """What a judge over slots may use."""
+
+    cache_dir: Path
+    workers: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
+    max_waiting: int = 10_000  # jobs admitted and not finished; more are refused
+    compile_cpu_seconds: float = 10.0
+    program_cache_mb: int = 1024
+    remembered_results: int = 1024  # results of equal jobs; 0 judges every job anew
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Slots that were started and shown to hold, and what they have to compile and run with."""
+
+    slots: Sequence[Slot]
+    tools: Tools
+
+
+class SlotSource(Protocol):
+    """Where the slots come from."""
+
+    async def open(self) -> Opened:
+        """Start the slots, and show with a program that they hold. Raises SandboxUnavailableError."""
+
+    async def close(self) -> None:
+        """End everything that was started."""
+
+    @property
+    def tier(self) -> str:
+        """What isolates the programs."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why none of the slots can be had now, if that is so."""
+
+
+class PoolJudge:
+    """Judges on slots."""
+
+    def __init__(self, source: SlotSource, settings: PoolSettings) -> None:
+        self._source = source
+        self._settings = settings
+        self._tools = Tools({}, {})
+        self._slots: Sequence[Slot] = ()
+        self._dispatcher = Dispatcher([])
+        self._programs = ProgramCache(settings.cache_dir / "programs", settings.program_cache_mb * _MIB)
+        self._compiling: dict[str, asyncio.Future[bytes | CompileFailure]] = {}
+        self._failures: OrderedDict[str, CompileFailure] = OrderedDict()
+        self._judging: dict[bytes, asyncio.Task[JudgeResult]] = {}
+        self._results: OrderedDict[bytes, JudgeResult] = OrderedDict()
+        self._interested: dict[bytes, int] = {}
+        self._admitted = 0
+        self._problem: str | None = "not started"
+
+    async def start(self) -> None:
+        """Start the slots, and show with a program that they hold. Raises SandboxUnavailableError."""
+        try:
+            await asyncio.to_thread(self._programs.open)
+        except OSError as error:
+            raise SandboxUnavailableError(f"the cache directory cannot be used: {error}") from error
+        try:
+            opened = await self._source.open()
+        except BaseException as error:
+            self._problem = str(error)
+            await self._source.close()
+            raise
+        self._slots, self._tools = opened.slots, opened.tools
+        self._dispatcher = Dispatcher(opened.slots)
+        self._problem = None
+
+    async def close(self) -> None:
+        """End everything that was started."""
+        self._problem = "closed"
+        for task in list(self._judging.values()):
+            task.cancel()
+        await asyncio.gather(*self._judging.values(), return_exceptions=True)
+        await self._source.close()
+        self._slots = ()
+
+    def health(self) -> Health:
+        """Ready, and by which isolation."""
+        facts = {
+            "workers": str(len(self._slots)),
+            "busy": str(self._dispatcher.busy),
+            "waiting": str(self._dispatcher.waiting),
+            "tier": self.tier,
+        }
+        problem = self._problem or self._source.problem
+        return Health(problem is None, problem or self.tier, facts)
+
+    @property
+    def tier(self) -> str:
+        """What isolates the programs."""
+        return self._source.tier
+
+    async def judge(self, job: JudgeJob) -> JudgeResult:
+        """Judge one program; equal jobs at the same time are judged once."""
+        language = self._language(job.language)
+        examined = await examine(job)
+        if not isinstance(job.tests[0], StdioTest) and language.warm is None:
+            raise BadJobError(f"function and assertion tests need Python, not {language.name}")
+        async with self._admission():
+            known = self._results.get(examined.digest)
+            return known if known is not None else await self._judge_once(examined, job, language)
+
+    async def execute(self, job: ExecuteJob) -> Execution:
+        """Run one program once."""
+        language = self._language(job.language)
+        async with self._admission():
+            prepared = await self._prepare(job.code, language)
+            if isinstance(prepared, CompileFailure):
+                return _not_compiled(prepared.output)
+            outcome = await self._run_once(_program(prepared, job.code, language, self._tools), language, job)
+        return _execution(outcome)
+
+    def _language(self, name: str) -> Language:
+        language = languages.find(name)
+        if language is None:
+            raise BadJobError(f"unknown language {name!r}")
+        if self._problem is None and not self._tools.offers(language):
+            raise SandboxUnavailableError(f"the sandbox has no {language.tool} for {language.name}")
+        return language
+
+    @asynccontextmanager
+    async def _admission(self) -> AsyncIterator[None]:
+        if self._problem is not None:
+            raise SandboxUnavailableError(self._problem)
+        if self._admitted >= self._settings.max_waiting:
+            raise QueueFullError(f"{self._admitted} jobs are waiting")
+        self._admitted += 1
+        try:
+            yield
+        finally:
+            self._admitted -= 1
+
+    async def _judge_once(self, examined: Examined, job: JudgeJob, language: Language) -> JudgeResult:
+        """Join the task that judges an equal job, or start it; the last one to lose interest cancels it."""
+        digest = examined.digest
+        task = self._judging.get(digest)
+        if task is None:
+            task = asyncio.create_task(self._judge(job, examined, language))
+            self._judging[digest] = task
+            task.add_done_callback(lambda done: self._remember(digest, done))
+        self._interested[digest] = self._interested.get(digest, 0) + 1
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise SandboxUnavailableError("the judge is closing") from None
+            if self._interested[digest] == 1:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await task
+            raise
+        finally:
+            self._interested[digest] -= 1
+            if not self._interested[digest]:
+                del self._interested[digest]
+
+    def _remember(self, digest: bytes, done: asyncio.Task[JudgeResult]) -> None:
+        if self._judging.get(digest) is done:
+            del self._judging[digest]
+        if done.cancelled() or done.exception() is not None or not self._settings.remembered_results:
+            return
+        self._results[digest] = done.result()
+        if len(self._results) > self._settings.remembered_results:
+            self._results.popitem(last=False)
+
+    async def _judge(self, job: JudgeJob, examined: Examined, language: Language) -> JudgeResult:
+        prepared = await self._prepare(job.code, language)
+        if isinstance(prepared, CompileFailure):
+            return JudgeResult(Verdict.COMPILE_ERROR, (), 0, len(job.tests), prepared.output)
+        mode = {CallTest: "call", AssertTest: "serve"}.get(type(job.tests[0]), "script")
+        program = _program(prepared, job.code, language, self._tools, mode=mode, fn_name=job.fn_name)
+        checking = await self._checking(job)
+        try:
+            results = await _Trial(self._dispatcher, job, examined, program, language, checking).run()
+        except NotCompiledError as error:
+            return JudgeResult(Verdict.COMPILE_ERROR, (), 0, len(job.tests), str(error))
+        passed = sum(result.verdict is Verdict.ACCEPTED for result in results)
+        failed = next((result.verdict for result in results if result.verdict is not Verdict.ACCEPTED), None)
+        return JudgeResult(failed or Verdict.ACCEPTED, tuple(results), passed, len(job.tests))
+
+    async def _checking(self, job: JudgeJob) -> Program | None:
+        """The task's own checker, compiled, if it has one."""
+        source = job.checker.program
+        if source is None:
+            return None
+        language = self._language(job.checker.language)
+        prepared = await self._prepare(source, language)
+        if isinstance(prepared, CompileFailure):
+            raise BadJobError(f"the checker does not compile: {prepared.output}")
+        return _program(prepared, source, language, self._tools)
+
+    async def _prepare(self, code: str, language: Language) -> bytes | CompileFailure | None:
+        """The compiled program, from the cache where it is there; None where nothing is compiled."""
+        if not language.compile:
+            return None
+        key = ProgramCache.key(language.name.encode(), self._tools.version(language).encode(), _encoded(code))
+        if key in self._failures:
+            return self._failures[key]
+        found = await asyncio.to_thread(self._programs.get, key)
+        if found is not None:
+            return found
+        if key not in self._compiling:
+            task = asyncio.create_task(self._compile(key, code, language))
+            self._compiling[key] = task
+            task.add_done_callback(lambda _: self._compiling.pop(key, None))
+        return await asyncio.shield(self._compiling[key])
+
+    async def _compile(self, key: str, code: str, language: Language) -> bytes | CompileFailure:
+        program = toolchain.compile_program(_encoded(code), language, self._tools)
+        limits = toolchain.compile_limits(self._settings.compile_cpu_seconds)
+        outcome = await self._attempt(Run(program, b"", limits), Room(jail.TOOLCHAIN_ROOT, limits.disk_mb * _MIB))
+        compiled = toolchain.compiled(outcome)
+        if isinstance(compiled, CompileFailure):
+            self._failures[key] = compiled
+            if len(self._failures) > 1024:
+                self._failures.popitem(last=False)
+        else:
+            await asyncio.to_thread(self._programs.put, key, compiled)
+        return compiled
+
+    async def _run_once(self, program: Program, language: Language, job: ExecuteJob) -> Outcome:
+        room = Room(_root(language), job.limits.disk_mb * _MIB, _preload(job.code, language))
+        return await self._attempt(Run(program, job.stdin, job.limits), room)
+
+    async def _attempt(self, run: Run, room: Room) -> Outcome:
+        """Run something once, again where the run says nothing."""
+        trouble: Exception | None = None
+        for attempt in range(_ATTEMPTS):
+            try:
+                async with self._dispatcher.slot() as slot:
+                    outcome = await _run_in(slot, run, room)
+            except SlotDiedError as error:
+                log.warning("sandbox slot died", extra={"attempt": attempt, "reason": str(error)})
+                trouble = error
+                continue
+            if outcome.starved:
+                async with self._dispatcher.everything() as slot:
+                    return await _run_in(slot, run, room)
+            if not outcome.unexplained or attempt > 0:
+                return outcome
+        raise SandboxUnavailableError(f"no run in {_ATTEMPTS} attempts: {trouble}")
+
+
+async def _run_in(slot: Slot, run: Run, room: Room) -> Outcome:
+    submission = slot.submission(room)
+    try:
+        return await submission.run(run)
+    finally:
+        await submission.close()
+
+
+def _root(language: Language) -> str:
+    return jail.PYTHON_ROOT if language.warm else language.root
+
+
+def _program(
+    compiled: bytes | None,
+    code: str,
+    language: Language,
+    tools: Tools,
+    *,
+    mode: str = "script",
+    fn_name: str | None = None,
+) -> Program:
+    """A program ready to run; nothing of it is open, for it may wait for long."""
+    source = _encoded(code)
+    if language.warm is not None:
+        return Program(source=source, mode=mode, fn_name=fn_name)
+    content = source if compiled is None else compiled
+    return Program(
+        argv=tuple(tools.filled(language.run, language)),
+        environment=language.environment,
+        image=content if language.image else None,
+        copies={} if language.image else {language.product or language.source: content},
+        least_processes=language.least_processes,
+    )
+
+
+class _Trial:
+    """All tests of one job, on one slot or on as many as are idle."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        job: JudgeJob,
+        examined: Examined,
+        program: Program,
+        language: Language,
+        checking: Program | None,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._job = job
+        self._arguments = examined.arguments
+        self._program = program
+        self._rooms = tuple(_rooms(job, language))
+        self._checking = checking
+        self._next = 0
+        self._end = len(job.tests)  # no test from here on needs to run
+        self._results: dict[int, TestResult] = {}
+        self._again: list[int] = []  # starved: to be run with the machine to itself
+
+    async def run(self) -> list[TestResult]:
+        """The results in order, up to and with the first failure unless the job wants all."""
+        async with _first_error_raised(), asyncio.TaskGroup() as lanes:
+            lanes.create_task(self._lane(lanes))
+        for index in sorted(self._again):
+            if index < self._end:
+                await self._run_alone(index)
+        return [self._results[index] for index in range(self._end)]
+
+    async def _lane(self, lanes: asyncio.TaskGroup, slot: Slot | None = None) -> None:
+        """Take tests until none is left."""
+        failures = 0
+        while self._next < self._end:
+            async with self._dispatcher.slot(slot) as own:
+                slot = None
+                try:
+                    await self._tests_on(own, lanes)
+                except SlotDiedError as error:
+                    failures += 1
+                    log.warning("sandbox slot died", extra={"attempt": failures, "reason": str(error)})
+                    if failures == _ATTEMPTS:
+                        raise SandboxUnavailableError(f"no run in {_ATTEMPTS} attempts: {error}") from error
+
+    async def _tests_on(self, slot: Slot, lanes: asyncio.TaskGroup) -> None:
+        async with self._submission(slot) as submission:
+            while self._next < self._end:
+                index = self._next
+                self._next += 1
+                self._spread(lanes)
+                try:
+                    self._record(await self._test(index, submission))
+                except SlotDiedError:
+                    self._next = min(self._next, index)
+                    raise
+                if self._dispatcher.others_wait(slot):
+                    return
+
+    def _spread(self, lanes: asyncio.TaskGroup) -> None:
+        if self._next < self._end:
+            idle = self._dispatcher.take_idle()
+            if idle is not None:
+                lanes.create_task(self._lane(lanes, idle))
+
+    async def _test(self, index: int, submission: Submission) -> TestResult:
+        test = self._test_run(index, submission)
+        try:
+            return await test.run()
+        except InconclusiveError as error:
+            if error.starved:
+                self._again.append(index)
+                return error.result
+        try:
+            return await test.run()
+        except InconclusiveError as error:
+            return error.result
+
+    async def _run_alone(self, index: int) -> None:
+        async with self._dispatcher.everything() as slot, self._submission(slot) as submission:
+            try:
+                result = await self._test_run(index, submission).run()
+            except InconclusiveError as error:
+                result = error.result
+        self._results[index] = result
+
+    def _record(self, result: TestResult) -> None:
+        if result.index in self._results or result.index >= self._end:
+            return
+        self._results[result.index] = result
+        if result.verdict is not Verdict.ACCEPTED and self._job.stop_at_first_failure:
+            self._end = min(self._end, result.index + 1)
+
+    def _test_run(self, index: int, submission: Submission) -> TestRun:
+        return TestRun(self._job, index, self._program, submission, self._checking, self._arguments)
+
+    @asynccontextmanager
+    async def _submission(self, slot: Slot) -> AsyncIterator[Submission]:
+        submission = slot.submission(*self._rooms)
+        try:
+            yield submission
+        finally:
+            await submission.close()
+
+
+def _rooms(job: JudgeJob, language: Language) -> Iterator[Room]:
+    """One for the program, and one for what judges it beside it."""
+    disk_bytes = min(job.limits.disk_mb, job.limits.memory_mb) * _MIB
+    yield Room(_root(language), disk_bytes, _preload(job.code, language))
+    if isinstance(job.tests[0], AssertTest):
+        yield Room(jail.PYTHON_ROOT, disk_bytes)
+    elif job.checker.program is not None:
+        checking = languages.by_name(job.checker.language.strip().lower())
+        yield Room(_root(checking), CHECKER_LIMITS.disk_mb * _MIB)
+
+
+@asynccontextmanager
+async def _first_error_raised() -> AsyncIterator[None]:
+    """Raise the first error of a task group as itself."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+
+
+# Slow to import and not preloaded: imported once a submission, before its first test, where its text mentions them.
+_IMPORTED_AHEAD: Final = (
+    "numpy",
+    "sortedcontainers",
+    "dataclasses",
+    "asyncio",
+    "statistics",
+    "multiprocessing",
+    "queue",
+)
+
+
+def _preload(code: str, language: Language) -> tuple[str, ...]:
+    return tuple(name for name in _IMPORTED_AHEAD if name in code) if language.warm else ()
+
+
+def _encoded(code: str) -> bytes:
+    # Text from JSON may hold lone surrogates; no compiler accepts them, and no encoder but this one.
+    return code.encode("utf-8", "surrogatepass")
+
+
+def _not_compiled(output: str) -> Execution:
+    return Execution(Verdict.COMPILE_ERROR, b"", b"", None, None, 0.0, 0.0, 0.0, compile_output=output)
+
+
+def _execution(outcome: Outcome) -> Execution:
+    if outcome.report.get("ended") == "not_compiled":
+        return replace(_not_compiled(str(outcome.report.get("message", ""))), stderr=outcome.stderr)
+    return Execution(
+        verdict=outcome.verdict,
+        stdout=outcome.stdout,
+        stderr=outcome.stderr,
+        exit_code=outcome.exit_code,
+        signal=outcome.signal,
+        cpu_seconds=outcome.cpu_seconds,
+        wall_seconds=outcome.wall_seconds,
+        memory_mb=outcome.memory_mb,
+        message=outcome.message,
+    )
