@@ -266,8 +266,8 @@ class Tests(Request):
             raise ValueError("tests are of more than one form; one form per task")
         if forms == {CallTest} and self.fn_name is None:
             raise ValueError("tests with input and output need fn_name")
-        if forms != {CallTest} and self.fn_name is not None:
-            raise ValueError("fn_name goes with tests of the form input and output")
+        if forms == {StdioTest} and self.fn_name is not None:
+            raise ValueError("fn_name goes with tests that call: input and output, or assert")
         return self
 
 
@@ -320,11 +320,16 @@ class VerifyRequest(Request):
 
 
 class JudgeRequest(Tests):
-    """One program against all its tests; every test is run unless `stop_at_first_failure`."""
+    """One program against all its tests; every test is run unless `stop_at_first_failure`.
+
+    `objects_in_process`: what an assertion asks of the program's own objects is asked in the program's process, where
+    it may lie.
+    """
 
     code: str
     language: str
     stop_at_first_failure: bool = False
+    objects_in_process: bool = False
 
 
 class ExecuteLimits(TaskLimits):
@@ -394,6 +399,7 @@ class FirstFailure(Response):
     memory_mb: float
     stderr: Words
     message: Words | None = None
+    in_process: bool = False
 
 
 class TestSummary(Response):
@@ -403,6 +409,7 @@ class TestSummary(Response):
     total: int
     first_failure: FirstFailure | None = None
     compile_output: Words | None = None
+    in_process: int = 0  # how many were judged in the program's own process, where it could have cheated
 
     __test__ = False  # not a test of ours, whatever pytest thinks of the name
 
@@ -477,6 +484,7 @@ class TestRow(Response):
     memory_mb: float
     stderr: Words
     message: Words | None
+    in_process: bool
 
     __test__ = False
 

@@ -227,6 +227,7 @@ async def judge(request: Request, service: TheService) -> Response:
                     memory_mb=test.memory_mb,
                     stderr=test.stderr,
                     message=test.message,
+                    in_process=test.in_process,
                 )
                 for test in judged.tests
             ],
@@ -333,6 +334,7 @@ def _judge_job(body: models.JudgeRequest) -> JudgeJob:
         limits=sandbox_limits(body.limits),
         checker=sandbox_checker(body),
         stop_at_first_failure=body.stop_at_first_failure,
+        objects_in_process=body.objects_in_process,
     )
 
 

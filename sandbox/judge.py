@@ -129,10 +129,20 @@ class TestRun:
         outcome, judged = await self.submission.run_joined(
             Run(self.program, b"", self.job.limits), Run(asserting, nonce, _asserting_limits(self.job.limits))
         )
+        if _ended(judged, nonce) == "needs_objects" and self.job.objects_in_process:
+            return await self._assert_in_process(test)
         return self._asserted(outcome, judged, nonce)
 
+    async def _assert_in_process(self, test: AssertTest) -> TestResult:
+        """Let the program judge itself, and say so."""
+        nonce = secrets.token_bytes(16)
+        together = replace(self.program, mode="together", fn_name=self.job.fn_name)
+        source = plain.dumps((nonce, test.source))
+        outcome = await self.submission.run(Run(together, source, self.job.limits))
+        return replace(self._asserted(outcome, outcome, nonce), in_process=True)
+
     def _asserted(self, outcome: Outcome, judged: Outcome, nonce: bytes) -> TestResult:
-        ended = judged.report.get("ended") if judged.report.get("nonce") == nonce else None
+        ended = _ended(judged, nonce)
         message = str(judged.report.get("message", ""))
         # The program's own limits and endings first: an assertion that failed because of them is not the cause.
         if outcome.verdict not in (Verdict.ACCEPTED, Verdict.RUNTIME_ERROR):
@@ -178,6 +188,11 @@ class TestRun:
             stderr=outcome.stderr[-_SHOWN_STDERR:].decode("utf-8", "replace"),
             message=message,
         )
+
+
+def _ended(judged: Outcome, nonce: bytes) -> object:
+    """How the asserting side ended, where it proves that it is the one."""
+    return judged.report.get("ended") if judged.report.get("nonce") == nonce else None
 
 
 def _asserting_limits(limits: Limits) -> Limits:
@@ -243,7 +258,8 @@ def _digest(job: JudgeJob, arguments: tuple[bytes, ...]) -> bytes:
     """The same for jobs that must end alike."""
     limits, compared = job.limits, job.checker
     described = (
-        *(job.code, job.language.lower(), job.fn_name, job.stop_at_first_failure, type(job.tests[0]).__name__),
+        *(job.code, job.language.lower(), job.fn_name, type(job.tests[0]).__name__),
+        *(job.stop_at_first_failure, job.objects_in_process),
         *(limits.cpu_seconds, limits.wall, limits.memory_mb, limits.output_bytes, limits.processes, limits.disk_mb),
         *(compared.kind.value, compared.abs_tol, compared.rel_tol, compared.program, compared.language),
     )

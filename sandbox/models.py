@@ -112,6 +112,9 @@ class JudgeJob:
     limits: Limits = field(default_factory=Limits)
     checker: Checker = field(default_factory=Checker)
     stop_at_first_failure: bool = True
+    # What an assertion asks of the program's own objects is a broken task, or asked in the program's own process, where
+    # the program may lie about them.
+    objects_in_process: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,7 @@ class TestResult:
     memory_mb: float
     stderr: str = ""
     message: str | None = None  # one sentence for a person: what differed, which signal, which limit
+    in_process: bool = False  # the program shared a process with its test, and could have cheated
 
     __test__ = False  # not a test of ours, whatever pytest thinks of the name
 

@@ -85,6 +85,11 @@ class CodeRules(Section):
     language_must_agree: bool = Field(
         True, description="The block's language name must be the task's, where the task names one."
     )
+    objects: Literal["bad_task", "in_process"] = Field(
+        "bad_task",
+        description="An assertion that only the program's own objects can answer: no task, or asked in the program's "
+        "own process, where it may lie (`tests.in_process` counts them).",
+    )
 
 
 class GroupRules(Section):

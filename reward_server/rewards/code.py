@@ -57,6 +57,7 @@ async def grade(
         limits=sandbox_limits(task.limits),
         checker=sandbox_checker(task),
         stop_at_first_failure=not partial_credit,
+        objects_in_process=rules.objects == "in_process",
     )
     return _correctness(await judge.judge(job), drawn, block.code, partial_credit=partial_credit)
 
@@ -131,6 +132,7 @@ def _correctness(judged: sandbox.JudgeResult, drawn: Sequence[int], code: str, *
             total=judged.total,
             first_failure=None if failure is None else _first_failure(failure, drawn),
             compile_output=judged.compile_output,
+            in_process=sum(test.in_process for test in judged.tests),
         ),
     )
 

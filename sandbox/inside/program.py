@@ -50,7 +50,7 @@ _FINALIZE_FAILED: Final = 120  # what CPython exits with when it cannot flush st
 class Request:
     """One run, as the far side asked for it."""
 
-    mode: str  # script | call | serve | assert | exec
+    mode: str  # script | call | serve | assert | together | exec
     cpu_seconds: float
     memory_bytes: int
     output_bytes: int
@@ -227,7 +227,13 @@ class _Python:
         self._code = self._compile(fds["code"])
         _place(fds)
         sys.argv[1:] = request.argv
-        modes = {"script": self._script, "call": self._call, "serve": self._serve, "assert": self._assert}
+        modes = {
+            "script": self._script,
+            "call": self._call,
+            "serve": self._serve,
+            "assert": self._assert,
+            "together": self._together,
+        }
         self._body = modes[request.mode]()
 
     def _compile(self, code_fd: int) -> types.CodeType | Exception:
@@ -300,6 +306,18 @@ class _Python:
             os._exit(0)
 
         return run
+
+    def _together(self) -> Callable[[types.CodeType], NoReturn]:
+        """The program and its test in one process: whoever asks for this believes what it reports."""
+        nonce, source = plain.loads(_take_stdin())
+        module = _module("solution", prelude.names(None))
+
+        def run(code: types.CodeType) -> None:
+            exec(code, module.__dict__)  # noqa: S102
+            ended = proxy.run_together(module.__dict__, compile(source, "<test>", "exec"), self._request.fn_name)
+            report({"nonce": nonce} | ended)
+
+        return lambda code: os._exit(self._ending(lambda: run(code)))
 
     def _ending(self, body: Callable[[], object]) -> int:
         """Run `body` and return the exit code Python would end with, after printing what Python would print."""

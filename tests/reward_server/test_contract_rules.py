@@ -189,6 +189,22 @@ def test_a_program_that_does_not_compile_says_so(score):
     assert "error" in result["tests"]["compile_output"]
 
 
+def test_assertions_may_name_the_function_that_they_check(score):
+    """As HumanEval does: `check` is defined, not called, and is called with `fn_name`."""
+    tests = [{"assert": "def check(candidate):\n    assert candidate(2) == 4"}]
+    assert outcome(score(code("def twice(x): return 2 * x", tests, task={"fn_name": "twice"}))) == (1.1, "accepted")
+    assert outcome(score(code("def twice(x): return x", tests, task={"fn_name": "twice"}))) == (0.2, "wrong_answer")
+
+
+def test_objects_are_compared_where_the_program_could_lie_only_on_request(score):
+    """The default says that such a task cannot be judged; the switch judges it, and the result says how often."""
+    program = "class P:\n    def __init__(s, x): s.x = x\n    def __eq__(s, o): return s.x == o.x\ndef f(): return P(1)"
+    rollout = code(program, [{"assert": "assert f() == P(1)"}])
+    assert score(rollout)["error"]["kind"] == "bad_task"
+    result = score(rollout, code={"objects": "in_process"})
+    assert (*outcome(result), result["tests"]["in_process"]) == (1.1, "accepted", 1)
+
+
 def test_a_broken_task_is_broken_for_every_member_of_its_group(score):
     """Also for one whose block is in the wrong language: none of them can be told right from wrong."""
     broken = {"tests": None, "input_output": {"inputs": [1], "outputs": [2]}}

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -240,6 +241,18 @@ def test_a_job_nobody_can_judge_is_refused(
     code = "class P:\n    def __init__(self, x): self.x = x\n    def __eq__(self, o): return True\ndef f(x=1): return x"
     with pytest.raises(BadJobError):
         bench.decide(JudgeJob(code, language, tests, fn_name))
+
+
+def test_a_test_that_needs_objects_can_be_run_with_the_program(bench: Bench) -> None:
+    """Where the job asks for it: the program is believed about its own objects, and the result says so."""
+    points = "class P:\n    def __init__(s, x): s.x = x\n    def __eq__(s, o): return s.x == o.x\ndef f(x): return P(x)"
+    tests = tuple(map(AssertTest, ("assert f(1) == P(1)", "assert f(1).x == 1", "assert P(1) == P(2)")))
+    job = JudgeJob(points, "python", tests, objects_in_process=True, stop_at_first_failure=False)
+    result = bench.decide(job)
+    assert [test.verdict for test in result.tests] == ["accepted", "accepted", "wrong_answer"]
+    assert [test.in_process for test in result.tests] == [True, False, True]
+    cheat = replace(job, code="import os\nclass P:\n    def __init__(s, x): os._exit(0)\ndef f(x): return 1")
+    assert bench.decide(cheat).verdict is Verdict.RUNTIME_ERROR
 
 
 def test_a_program_cannot_dodge_with_objects(bench: Bench) -> None:

@@ -245,6 +245,7 @@ class AsyncRewardClient:
         limits: Limits | Mapping[str, object] | None = None,
         checker: str | Checker | Mapping[str, object] | None = None,
         stop_at_first_failure: bool | None = None,
+        objects_in_process: bool | None = None,
     ) -> Judgement:
         """Run a program against all of the tests."""
         question = {
@@ -256,6 +257,7 @@ class AsyncRewardClient:
             "limits": limits,
             "checker": checker,
             "stop_at_first_failure": stop_at_first_failure,
+            "objects_in_process": objects_in_process,
         }
         return await self._ask(Judgement, "/v1/judge", question)
 

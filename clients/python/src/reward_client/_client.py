@@ -186,6 +186,7 @@ class RewardClient:
         limits: Limits | Mapping[str, object] | None = None,
         checker: str | Checker | Mapping[str, object] | None = None,
         stop_at_first_failure: bool | None = None,
+        objects_in_process: bool | None = None,
     ) -> Judgement:
         """Run a program against all of the tests."""
         return self._wait(
@@ -198,6 +199,7 @@ class RewardClient:
                 limits=limits,
                 checker=checker,
                 stop_at_first_failure=stop_at_first_failure,
+                objects_in_process=objects_in_process,
             )
         )
 

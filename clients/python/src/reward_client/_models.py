@@ -150,6 +150,7 @@ class FirstFailure(Response):
     memory_mb: float | None = None
     stderr: str = ""
     message: str | None = None
+    in_process: bool = False
 
 
 class TestSummary(Response):
@@ -159,6 +160,7 @@ class TestSummary(Response):
     total: int
     first_failure: FirstFailure | None = None
     compile_output: str | None = None
+    in_process: int = Field(default=0, description="Judged in the program's own process, where it could have cheated.")
 
     __test__ = False  # not a test of anybody's, whatever pytest thinks of the name
 
@@ -239,6 +241,7 @@ class TestRow(Response):
     memory_mb: float | None = None
     stderr: str = ""
     message: str | None = None
+    in_process: bool = False
 
     __test__ = False
 
