@@ -68,9 +68,11 @@ def main() -> None:
     options.add_argument("--submissions", type=int, default=10_000)
     wanted = options.parse_args().submissions
     jobs = [job for _, job in zip(range(wanted), submissions(), strict=False)]
-    idle, grew_idle = asyncio.run(judged(jobs))
-    with load():
-        loaded, grew_loaded = asyncio.run(judged(jobs))
+    with tempfile.TemporaryDirectory() as ours:
+        tempfile.tempdir = ours  # others have files among the machine's temporary ones
+        idle, grew_idle = asyncio.run(judged(jobs))
+        with load():
+            loaded, grew_loaded = asyncio.run(judged(jobs))
     differing = [place for place, (one, other) in enumerate(zip(idle, loaded, strict=True)) if one != other]
     print(f"{len(jobs)} submissions twice: {dict(Counter(idle))}")
     print(f"verdicts that load changed: {len(differing)}")
@@ -95,7 +97,6 @@ def submissions() -> Iterator[JudgeJob]:
 async def judged(jobs: list[JudgeJob]) -> tuple[list[str], list[str]]:
     """The verdicts, and what grew meanwhile."""
     with tempfile.TemporaryDirectory() as scratch:
-        tempfile.tempdir = scratch  # others have files among the machine's temporary ones
         judge = LocalJudge(LocalSettings(cache_dir=Path(scratch), remembered_results=0))
         (Path(scratch) / "precompiled").symlink_to(default_cache_dir() / "precompiled")
         await judge.start()
