@@ -1,6 +1,6 @@
 """How fast code is judged, against what the machine could do at best.
 
-    python benchmarks/bench_code.py [--rounds 5] [--http http://127.0.0.1:8000] [--sandbox-fusion http://127.0.0.1:8080]
+    python -m benchmarks.bench_code [--rounds 5] [--http http://127.0.0.1:8000] [--sandbox-fusion http://127.0.0.1:8080]
 
 Every figure is the median of the rounds. The floor is a warm interpreter that forks once a test, does the same work and
 isolates nothing, one process a core. Results are not remembered, so that every submission is really judged.
@@ -12,15 +12,19 @@ import argparse
 import asyncio
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import httpx
 
 from sandbox import languages, toolchain
 from sandbox.dispatch import request_key
@@ -61,14 +65,16 @@ def main() -> None:
     """Run every measurement and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--http", help="a running reward server, to measure through HTTP too")
+    parser.add_argument("--http", help="a running reward server; without it one is started as a process of its own")
     parser.add_argument("--sandbox-fusion", help="a running SandboxFusion, to compare with")
     options = parser.parse_args()
     toolchain.prepare(default_cache_dir())
     asyncio.run(measure(options.rounds))
-    for name, url in (("reward server", options.http), ("SandboxFusion", options.sandbox_fusion)):
-        if url:
-            over_http(name, url, options.rounds)
+    with serving(options.http) as url:
+        asyncio.run(http_throughput(url, options.rounds))
+        over_http("reward server", url, options.rounds)
+        if options.sandbox_fusion:
+            over_http("SandboxFusion", options.sandbox_fusion, options.rounds)
 
 
 async def measure(rounds: int) -> None:
@@ -187,6 +193,48 @@ async def under_load(judge: LocalJudge) -> None:
         "one test beside a queue of 0.2 s tests",
         f"p99 {percentile(small, 99) * 1000:.0f} ms; idle {median(idle) * 1000:.1f} ms",
     )
+
+
+@contextmanager
+def serving(url: str | None) -> Iterator[str]:
+    """The server at `url`, or one of our own while the block lasts."""
+    if url is not None:
+        yield url
+        return
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    own = f"http://127.0.0.1:{port}"
+    server = subprocess.Popen([sys.executable, "-m", "reward_server", "serve", "--port", str(port)])
+    try:
+        for _ in range(600):
+            with suppress(httpx.TransportError):
+                if httpx.get(f"{own}/readyz").status_code == 200:
+                    break
+            time.sleep(0.1)
+        yield own
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
+
+
+async def http_throughput(url: str, rounds: int) -> None:
+    """20-test problems a second through HTTP, in turns with the floor."""
+    cases = [{"stdin": t.stdin.decode(), "stdout": t.stdout.decode()} for t in TESTS]
+    admitted = asyncio.Semaphore(2 * CORES)
+    ours, floors = [], []
+    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
+
+        async def one(salt: str) -> None:
+            async with admitted:
+                body = {"code": f"{DOUBLE}  # {salt}", "language": "python", "tests": cases}
+                assert (await client.post("/v1/judge", json=body)).json()["verdict"] == "accepted"
+
+        for number in range(rounds):
+            floors.append(floor(15))
+            salts = [f"http {number} {n} {time.time()}" for n in range(30)]
+            ours.append(len(salts) / await timed(lambda salts=salts: asyncio.gather(*map(one, salts))))
+    ratios = [one / other for one, other in zip(ours, floors, strict=True)]
+    tell("20-test Python problem over HTTP", f"{median(ours):.1f} problems/s; {median(ratios):.2f} of the floor")
 
 
 def over_http(name: str, url: str, rounds: int) -> None:
