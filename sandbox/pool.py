@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
 import logging
 import os
 from collections import OrderedDict
@@ -34,6 +35,7 @@ from sandbox.models import (
     JudgeJob,
     JudgeResult,
     QueueFullError,
+    SandboxError,
     SandboxUnavailableError,
     StdioTest,
     TestResult,
@@ -231,6 +233,8 @@ class PoolJudge:
             return JudgeResult(Verdict.COMPILE_ERROR, (), 0, len(job.tests), str(error))
         passed = sum(result.verdict is Verdict.ACCEPTED for result in results)
         failed = next((result.verdict for result in results if result.verdict is not Verdict.ACCEPTED), None)
+        if failed is None and passed != len(job.tests):
+            raise SandboxError(f"{passed} of {len(job.tests)} tests were run, and none failed")
         return JudgeResult(failed or Verdict.ACCEPTED, tuple(results), passed, len(job.tests))
 
     async def _checking(self, job: JudgeJob) -> Program | None:
@@ -349,24 +353,31 @@ class _Trial:
         self._program = program
         self._rooms = tuple(_rooms(job, language))
         self._checking = checking
-        self._next = 0
+        self._todo = list(range(len(job.tests)))  # a heap: the lowest is run next
         self._end = len(job.tests)  # no test from here on needs to run
         self._results: dict[int, TestResult] = {}
-        self._again: list[int] = []  # starved: to be run with the machine to itself
+        self._starved: set[int] = set()  # to be run with the machine to itself, before any other
 
     async def run(self) -> list[TestResult]:
         """The results in order, up to and with the first failure unless the job wants all."""
-        async with _first_error_raised(), asyncio.TaskGroup() as lanes:
-            lanes.create_task(self._lane(lanes))
-        for index in sorted(self._again):
-            if index < self._end:
-                await self._run_alone(index)
+        while self._wanting:
+            async with _first_error_raised(), asyncio.TaskGroup() as lanes:
+                lanes.create_task(self._lane(lanes))
+            for index in sorted(self._starved):
+                if index < self._end:
+                    await self._run_alone(index)
+            self._starved.clear()
         return [self._results[index] for index in range(self._end)]
 
+    @property
+    def _wanting(self) -> bool:
+        """Whether a test is to be run now. A starved one says that the machine has no room for others."""
+        return not self._starved and bool(self._todo) and self._todo[0] < self._end
+
     async def _lane(self, lanes: asyncio.TaskGroup, slot: Slot | None = None) -> None:
-        """Take tests until none is left."""
+        """Take tests until none is left. A slot that was granted is given back, even where there is nothing to do."""
         failures = 0
-        while self._next < self._end:
+        while slot is not None or self._wanting:
             async with self._dispatcher.slot(slot) as own:
                 slot = None
                 try:
@@ -379,48 +390,45 @@ class _Trial:
 
     async def _tests_on(self, slot: Slot, lanes: asyncio.TaskGroup) -> None:
         async with self._submission(slot) as submission:
-            while self._next < self._end:
-                index = self._next
-                self._next += 1
+            while self._wanting:
+                index = heapq.heappop(self._todo)
                 self._spread(lanes)
                 try:
-                    self._record(await self._test(index, submission))
+                    await self._test(index, submission)
                 except SlotDiedError:
-                    self._next = min(self._next, index)
+                    heapq.heappush(self._todo, index)
                     raise
                 if self._dispatcher.others_wait(slot):
                     return
 
     def _spread(self, lanes: asyncio.TaskGroup) -> None:
-        if self._next < self._end:
+        if self._wanting:
             idle = self._dispatcher.take_idle()
             if idle is not None:
                 lanes.create_task(self._lane(lanes, idle))
 
-    async def _test(self, index: int, submission: Submission) -> TestResult:
+    async def _test(self, index: int, submission: Submission) -> None:
         test = self._test_run(index, submission)
         try:
-            return await test.run()
+            self._record(await test.run())
+            return
         except InconclusiveError as error:
             if error.starved:
-                self._again.append(index)
-                return error.result
+                self._starved.add(index)
+                return
         try:
-            return await test.run()
+            self._record(await test.run())
         except InconclusiveError as error:
-            return error.result
+            self._record(error.result)
 
     async def _run_alone(self, index: int) -> None:
         async with self._dispatcher.everything() as slot, self._submission(slot) as submission:
             try:
-                result = await self._test_run(index, submission).run()
+                self._record(await self._test_run(index, submission).run())
             except InconclusiveError as error:
-                result = error.result
-        self._results[index] = result
+                self._record(error.result)
 
     def _record(self, result: TestResult) -> None:
-        if result.index in self._results or result.index >= self._end:
-            return
         self._results[result.index] = result
         if result.verdict is not Verdict.ACCEPTED and self._job.stop_at_first_failure:
             self._end = min(self._end, result.index + 1)

@@ -99,6 +99,10 @@ _REFUSED: Final = {
     "connect": (_Number(42, 203), _EACCES),
     "listen": (_Number(50, 201), _EACCES),
     "personality": (_Number(135, 92), _EPERM),
+    # Whoever gives way to everybody else waits, and looks like a program that the machine starved.
+    "sched_setattr": (_Number(314, 274), _EPERM),
+    "sched_setparam": (_Number(142, 118), _EPERM),
+    "sched_setscheduler": (_Number(144, 119), _EPERM),
     "modify_ldt": (_Number(154, None), _EPERM),
     "name_to_handle_at": (_Number(303, 264), _EPERM),
     "process_madvise": (_Number(440, 440), _EPERM),
@@ -113,9 +117,6 @@ _UNACCOUNTED_MEMORY: Final = {
 _OF_ONESELF: Final = {
     "prlimit64": (_Number(302, 261), 0),
     "sched_setaffinity": (_Number(203, 122), 0),
-    "sched_setattr": (_Number(314, 274), 0),
-    "sched_setparam": (_Number(142, 118), 0),
-    "sched_setscheduler": (_Number(144, 119), 0),
     "setpriority": (_Number(141, 140), 1),
     "setpriority of a user or a group": (_Number(141, 140), 0),  # PRIO_PROCESS is 0
     "ioprio_set": (_Number(251, 30), 1),
