@@ -20,6 +20,8 @@ import helm_python
 import kubernetes_validate
 import pytest
 import yaml
+from pydantic import AliasChoices
+from pydantic_settings import BaseSettings
 
 from reward_server.metrics import Metrics
 from reward_server.settings import SandboxSettings, Settings
@@ -594,22 +596,28 @@ def test_keda_adds_up_what_waits_and_runs_in_every_stream(chart):
         (f"{{reward-sandbox:{shard}}}:{lane}", signal)
         for shard in range(3)
         for lane in ("urgent", "jobs")
-        for signal in ("lagCount", "pendingEntriesCount")
+        for signal in SIGNALS
     }
     signals = [
         (trigger["metadata"]["stream"], key) for trigger in queue for key in trigger["metadata"] if key in SIGNALS
     ]
     assert sorted(signals) == sorted(expected)
-    added = " + ".join(trigger["name"] for trigger in queue)
+    streams = [(lane, shard) for shard in range(3) for lane in ("urgent", "jobs")]
+    added = " + ".join(f"max({lane}_lag_{n} + {lane}_pending_{n}, {lane}_length_{n})" for lane, n in streams)
+    assert {trigger["name"] for trigger in queue} == set(re.findall(r"\w+_\d", added))
     modifiers = spec["advanced"]["scalingModifiers"]
     assert modifiers["formula"] == f"queue_age > 30 ? ({added}) * queue_age / 30 : {added}"
     assert (modifiers["target"], modifiers["metricType"]) == ("40", "AverageValue")
-    assert {trigger["metadata"]["consumerGroup"] for trigger in queue} == {"workers"}
+    for trigger in queue:
+        # A trigger with a group is one on what the group claims, whatever else it asks for.
+        assert trigger["metadata"].get("consumerGroup") == (
+            None if "streamLength" in trigger["metadata"] else "workers"
+        )
     assert {trigger["authenticationRef"]["name"] for trigger in queue} == {full("redis")}
     assert all(isinstance(value, str) for trigger in spec["triggers"] for value in trigger["metadata"].values())
 
 
-SIGNALS = ("lagCount", "pendingEntriesCount")
+SIGNALS = ("lagCount", "pendingEntriesCount", "streamLength")
 
 
 def test_keda_wakes_for_one_job_and_lets_go_after_the_longest(chart):
@@ -662,8 +670,15 @@ PLANNED = {
 
 def settings() -> set[str]:
     """The names of all environment variables that the service reads."""
-    names = {f"REWARD_{name.upper()}" for name in Settings.model_fields if name != "sandbox"}
-    return names | {f"SANDBOX_{name.upper()}" for name in SandboxSettings.model_fields} | PLANNED
+    return {*variables(Settings), *variables(SandboxSettings)} | PLANNED
+
+
+def variables(model: type[BaseSettings]) -> Iterator[str]:
+    """By its name behind the prefix, or by a name of its own."""
+    for name, field in model.model_fields.items():
+        alias = field.validation_alias
+        own = [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else []
+        yield from (choice.upper() for choice in own or [f"{model.model_config['env_prefix']}{name}"])
 
 
 @pytest.mark.parametrize("workload", ["server", "worker"])
