@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sandbox import checker
+from sandbox import checker, returned
 from sandbox.cache import ProgramCache
 from sandbox.inside import plain
 from sandbox.models import (
@@ -200,14 +200,13 @@ def _asserting_limits(limits: Limits) -> Limits:
 
 
 def _compare_returned(test: CallTest, encoded: bytes, tolerance: Checker) -> str | None:
+    used = tolerance if tolerance.kind is CheckerKind.FLOATS else Checker()
     try:
-        returned = plain.loads(encoded)
+        if any(returned.agrees(expected, encoded, used) for expected in _expected(test)):
+            return None
     except plain.MalformedError as error:
         return f"returned what cannot be read: {error}"
-    used = tolerance if tolerance.kind is CheckerKind.FLOATS else Checker()
-    if any(checker.agrees(expected, returned, used) for expected in _expected(test)):
-        return None
-    return f"expected {_shown(test.output)}, got {_shown(returned)}"
+    return f"expected {_shown(test.output)}, got {returned.shown(encoded)}"
 
 
 def _expected(test: CallTest) -> tuple[JsonValue, ...]:
@@ -216,12 +215,8 @@ def _expected(test: CallTest) -> tuple[JsonValue, ...]:
     return (test.output,)
 
 
-def _shown(value: object) -> str:
-    try:
-        text = repr(value)
-    except (RecursionError, ValueError):  # a nest, or an int of very many digits
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= 80 else text[:80] + "…"
+def _shown(value: JsonValue) -> str:
+    return returned.shown(plain.dumps(value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,10 +167,8 @@ def _read_report(fds: Mapping[str, int], limits: Limits, *, carries_data: bool) 
     if not carries_data and size > _LONGEST_REPORT:
         return {}  # nothing of ours is so long
     try:
-        said = plain.loads(_read(fds["report"], limits.output_bytes + 1024) or b"n")
-    except plain.MalformedError:  # a program wrote there what it liked
-        return {}
-    if not isinstance(said, dict):
+        said = plain.envelope(_read(fds["report"], limits.output_bytes + 1024))
+    except plain.MalformedError:  # there is none, or a program wrote there what it liked
         return {}
     return {**said, "message": _sentence(said.get("message"))}
 
