@@ -142,18 +142,10 @@ def _outcome(ending: Ending, fds: Mapping[str, int], limits: Limits, product: by
         wall_seconds=ending.wall_seconds,
         memory_mb=memory / _MIB,
         report=report,
-        starved=ending.reason == "wall" and _waited_for_others(ending) > 0.1 * limits.wall,
+        starved=ending.reason == "wall" and ending.starved_seconds > 0.1 * limits.wall,
         unexplained=verdict is Verdict.RUNTIME_ERROR and signal_number == signal.SIGKILL,
         product=product,
     )
-
-
-def _waited_for_others(ending: Ending) -> float:
-    """For how long a thread had no core while something else than the program had it.
-
-    While one of the program's own threads has the core, the program's own CPU time grows.
-    """
-    return ending.waited_seconds - ending.cpu_seconds
 
 
 _LONGEST_MESSAGE: Final = 16_384

@@ -50,7 +50,7 @@ class Ending:
     rss_bytes: int
     peak_bytes: int | None  # of the control group, where there is one
     memory_kills: int
-    waited_seconds: float  # ready to run and without a core
+    starved_seconds: float  # ready to run while others had the core
     product: int | None  # a descriptor of the file that was asked for
 
 
@@ -254,7 +254,7 @@ class Session:
                 group.reset_peak()
             watched = memory_bytes if self._slot.memory is None else None
             self._send({**request, "op": "run", "fds": list(fds), "watched_memory_bytes": watched}, fds)
-            async with asyncio.timeout(float(request["wall_seconds"]) + _GRACE_SECONDS):
+            async with asyncio.timeout(float(request["wall_seconds"]) * wire.WALL_STRETCH + _GRACE_SECONDS):
                 answer, products = await _receive(self._channel)
             after = _Reading.of(group) if group is not None else None
         except (TimeoutError, EOFError, OSError) as error:
@@ -295,7 +295,7 @@ def _ending(answer: Mapping[str, Any], products: list[int], *, uncounted_peak: i
         rss_bytes=int(answer["rss_kb"]) * 1024,
         peak_bytes=uncounted_peak,
         memory_kills=0,
-        waited_seconds=float(answer["waited_seconds"]),
+        starved_seconds=float(answer["starved_seconds"]),
         product=products[0] if products else None,
     )
 

@@ -198,7 +198,7 @@ class _Init:
             "cpu_seconds": usage.cpu_seconds,
             "wall_seconds": wall,
             "rss_kb": usage.rss_kb,
-            "waited_seconds": watch.waited_seconds,
+            "starved_seconds": watch.starved_seconds,
         }
 
     @staticmethod
@@ -236,8 +236,10 @@ class _Watch:
         self._cpu_seconds: float = request["cpu_seconds"]
         self._output_bytes: int = request["output_bytes"]
         self._watched_memory: int | None = request["watched_memory_bytes"]
-        self._deadline = started + float(request["wall_seconds"])
-        self.waited_seconds = 0.0
+        self._started = started
+        self._wall_seconds = float(request["wall_seconds"])
+        self._deadline = started + self._wall_seconds
+        self.starved_seconds = 0.0
 
     def wait(self, channel: socket.socket) -> str | None:
         """Return why the program must be ended, or None when it has ended by itself."""
@@ -256,7 +258,7 @@ class _Watch:
                 spent = self._cpu_spent()
                 reason = self._exceeded(spent)
                 if reason is not None:
-                    self.waited_seconds = self._time_waited()
+                    self.starved_seconds = self._starved_for(spent)
                     return reason
                 pause = self._pause(spent)
         finally:
@@ -275,9 +277,15 @@ class _Watch:
             return "memory"
         if os.fstat(self._stdout).st_size > self._output_bytes:
             return "output"
-        if time.monotonic() > self._deadline:
+        if time.monotonic() > self._deadline and not self._was_starved(spent):
             return "wall"
         return None
+
+    def _was_starved(self, spent: float) -> bool:
+        """Whether others had the core for so long that the wall limit is not reached; it is moved by that time."""
+        longest = self._wall_seconds * wire.WALL_STRETCH
+        self._deadline = self._started + min(self._wall_seconds + self._starved_for(spent), longest)
+        return time.monotonic() <= self._deadline
 
     def _cpu_spent(self) -> float:
         return sum(map(self._cpu_of, self._everybody()))
@@ -320,20 +328,22 @@ class _Watch:
         except (OSError, StopIteration):
             return 0
 
-    def _time_waited(self) -> float:
-        """For how long the thread that waited longest was ready to run and had no core.
+    def _starved_for(self, spent: float) -> float:
+        """For how long a thread was ready to run while something else than the program had the core.
 
-        Not the sum: a thousand that sleep and wake wait for each other, on any machine.
+        What a thread waits for the program's other threads is at most what those have run. Of the program's threads the
+        one counts that was kept waiting longest by others: a thousand that sleep and wake wait for each other.
         """
-        longest = 0
+        longest = 0.0
         for pid in self._everybody():
             try:
                 for task in os.listdir(f"/proc/{pid}/task"):
                     with open(f"/proc/{pid}/task/{task}/schedstat", "rb") as file:
-                        longest = max(longest, int(file.read().split()[1]))
-            except (OSError, IndexError):
+                        ran, waited = (int(field) / 1e9 for field in file.read().split()[:2])
+                    longest = max(longest, waited - max(0.0, spent - ran))
+            except (OSError, ValueError):
                 continue
-        return longest / 1e9
+        return longest
 
 
 def _texts(value: object) -> list[str]:

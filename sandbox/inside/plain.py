@@ -35,7 +35,10 @@ class MalformedError(Exception):
 def dumps(
     value: object, *, max_bytes: int | None = None, extend: Callable[[object], bytes | None] | None = None
 ) -> bytes:
-    """Encode `value`. `extend` may give the encoding (`tag` and payload, see `extension`) of what is not plain."""
+    """Encode `value`. `extend` may give the encoding (`tag` and payload, see `extension`) of what is not plain.
+
+    It is asked first about what derives from a built-in type, and may give None to have that type's value.
+    """
     chunks: list[bytes] = []
     _Writer(chunks, max_bytes, extend).write(value, 0)
     return b"".join(chunks)
@@ -67,6 +70,11 @@ class _Writer:
         if depth > MAX_DEPTH:
             raise NotPlainError(f"nested deeper than {MAX_DEPTH}")
         kind = type(value)
+        if self._extend is not None and kind not in _EXACT and issubclass(kind, _BUILT_IN):
+            encoded = self._extend(value)
+            if encoded is not None:
+                self._put(encoded)
+                return
         # bool before int: it is a subclass of it. `issubclass` on the type, for `isinstance` asks `__class__`.
         if value is None:
             self._put(b"n")
@@ -239,4 +247,6 @@ class _Reader(Cursor):
             raise MalformedError(str(error)) from error
 
 
+_BUILT_IN: Final = (int, float, str, bytes, bytearray, list, tuple, dict, set, frozenset)
+_EXACT: Final = frozenset({*_BUILT_IN, bool, type(None)} - {bytearray})
 _CONSTANTS: Final = {b"n": None, b"t": True, b"f": False}

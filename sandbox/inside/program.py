@@ -35,7 +35,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-from sandbox.inside import kernel, plain, prelude, proxy
+from sandbox.inside import asserting, kernel, plain, prelude, serving
 
 REPORT_FD: Final = 100
 CHANNEL_FD: Final = 101
@@ -247,12 +247,13 @@ class _Python:
 
     def _compile_source(self, code_fd: int) -> types.CodeType | Exception:
         try:
+            if self._request.mode == "assert":
+                return asserting.compiled(self._source, _SCRIPT)
             code = compile(self._source, _SCRIPT, "exec", dont_inherit=True)
         except Exception as error:  # noqa: BLE001 - whatever the compiler makes of it, it is about the source
             return error
-        if self._request.mode != "assert":
-            with contextlib.suppress(ValueError):  # nested too deep to be kept; then every run compiles it
-                os.pwrite(code_fd, marshal.dumps(code), 0)
+        with contextlib.suppress(ValueError):  # nested too deep to be kept; then every run compiles it
+            os.pwrite(code_fd, marshal.dumps(code), 0)
         return code
 
     def __call__(self) -> None:
@@ -294,7 +295,7 @@ class _Python:
 
         def serve(code: types.CodeType) -> None:
             exec(code, module.__dict__)  # noqa: S102
-            proxy.serve(CHANNEL_FD, module.__dict__)
+            serving.serve(CHANNEL_FD, module.__dict__)
 
         return lambda code: os._exit(self._ending(lambda: serve(code)))
 
@@ -302,7 +303,7 @@ class _Python:
         nonce = _take_stdin()
 
         def run(code: types.CodeType) -> NoReturn:
-            report({"nonce": nonce} | proxy.run_assertions(CHANNEL_FD, code, self._request.fn_name))
+            report({"nonce": nonce, **asserting.run_assertions(CHANNEL_FD, code, self._request.fn_name)})
             os._exit(0)
 
         return run
@@ -314,8 +315,7 @@ class _Python:
 
         def run(code: types.CodeType) -> None:
             exec(code, module.__dict__)  # noqa: S102
-            ended = proxy.run_together(module.__dict__, compile(source, "<test>", "exec"), self._request.fn_name)
-            report({"nonce": nonce} | ended)
+            report({"nonce": nonce, **asserting.run_together(module.__dict__, source, self._request.fn_name)})
 
         return lambda code: os._exit(self._ending(lambda: run(code)))
 
