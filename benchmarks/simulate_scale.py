@@ -30,7 +30,6 @@ from benchmarks.rollout_costs import STORED, TYPICAL, Mix, ServiceTimes, cores, 
 from benchmarks.simulation import Fleet, Load, Outcome, Policy, Queue, Simulation, Trigger
 
 BURST_SECONDS: Final = 60.0
-ROLLOUTS: Final = 32_000
 REQUEST_ROLLOUTS: Final = 64  # as the client cuts a batch
 
 
@@ -39,6 +38,7 @@ class Bursts:
     """Trainers that send a step's rollouts within a minute and then nothing until their next step."""
 
     trainers: int = 1
+    rollouts: int = 32_000  # of a step
     steps: int = 3
     period_seconds: float = 900
     in_phase: bool = True
@@ -60,7 +60,7 @@ class Bursts:
             for step in range(self.steps):
                 begin = self.first_seconds + offset + step * self.period_seconds
                 number = trainer * self.steps + step
-                for _ in range(ROLLOUTS // REQUEST_ROLLOUTS):
+                for _ in range(self.rollouts // REQUEST_ROLLOUTS):
                     requests.append((begin + dice.random() * BURST_SECONDS, trainer, number))
         requests.sort()
         jobs = len(requests) * REQUEST_ROLLOUTS
@@ -101,7 +101,7 @@ def fixed(workers: int) -> Policy:
 
 def sized(times: ServiceTimes, mix: Mix = TYPICAL) -> int:
     """Workers of four slots that judge one step in a minute."""
-    return -(-cores(ROLLOUTS, mix, times) // Fleet().slots)
+    return -(-cores(Bursts().rollouts, mix, times) // Fleet().slots)
 
 
 def fast(workers: int, *triggers: Trigger, **knobs: float) -> Policy:
@@ -121,7 +121,7 @@ def policies(times: ServiceTimes, period_seconds: float) -> list[Row]:
     bursts = Bursts(period_seconds=period_seconds)
     keep = period_seconds + 300
     short = {"down_window_seconds": 60, "cooldown_seconds": 60}
-    announced = Trigger("announced", ROLLOUTS / full)
+    announced = Trigger("announced", bursts.rollouts / full)
     thrifty = Fleet(node_linger_seconds=60)
     return [
         Row(f"fixed, {full} workers", fixed(full), bursts),
@@ -234,7 +234,8 @@ def main() -> None:
     chosen = [scenario for scenario in SCENARIOS if not options.only or scenario.name in options.only]
     times = ServiceTimes.load(options.times)
     kept = []
-    with ProcessPoolExecutor(options.processes) as pool:
+    # A million tuples on a heap hold no cycles, and looking for some takes a fifth of the time.
+    with ProcessPoolExecutor(options.processes, initializer=gc.disable) as pool:
         for scenario in chosen:
             started = time.perf_counter()
             rows = scenario.rows(times)
@@ -254,7 +255,6 @@ def main() -> None:
 
 def run(row: Row, times: ServiceTimes, seed: int) -> Outcome:
     """Simulate one row."""
-    gc.disable()  # a million tuples on a heap hold no cycles, and looking for some takes a fifth of the time
     load = row.bursts.load(times, seed)
     simulation = Simulation(load, row.queue, row.fleet, row.policy, seed=seed, until_seconds=row.bursts.until_seconds)
     outcome = simulation.run()

@@ -303,7 +303,7 @@ class Simulation:
         self._workers: list[_Worker] = []  # starting or ready, oldest first
         self._leaving = 0
         self._idle_nodes: list[_Node] = []
-        self._nodes: set[_Node] = set()
+        self._nodes: dict[_Node, None] = {}  # not a set: sums must come out the same in every run
         self._autoscaler = Autoscaler(policy)
         self._last_reply = 0.0
         self._third_seconds = 0.0
@@ -574,7 +574,7 @@ class Simulation:
             seconds = self._fleet.pod_start_seconds * taken
         else:
             node = _Node(self._now)
-            self._nodes.add(node)
+            self._nodes[node] = None
             seconds = (self._fleet.node_start_seconds + self._fleet.pod_start_seconds) * taken
         worker = _Worker(stream, node)
         stream.workers += 1
@@ -620,7 +620,7 @@ class Simulation:
 
     def _release(self, node: _Node) -> None:
         node.idle_since = None
-        self._nodes.discard(node)
+        del self._nodes[node]
         self._pay(self._now - node.created)
 
     def _pay(self, seconds: float) -> None:
