@@ -144,7 +144,7 @@ def phases(times: ServiceTimes) -> list[Row]:
     full = sized(times)
     together = Bursts(trainers=8, steps=1, period_seconds=600)
     apart = replace(together, in_phase=False)
-    queue = Queue(servers=8, redis=2, streams=2, max_jobs=300_000)
+    queue = Queue(servers=8, cells=2, max_jobs=150_000)
     return [
         Row(f"in phase, fixed, {8 * full} workers", fixed(8 * full), together, queue),
         Row(f"in phase, fixed, {full} workers", fixed(full), together, queue),
@@ -187,23 +187,12 @@ def ten_thousand(times: ServiceTimes) -> list[Row]:
     """10,000 workers of two slots, sixteen trainers at once, programs that compute."""
     bursts = Bursts(trainers=16, steps=1, period_seconds=150, mix=replace(TYPICAL, computes_seconds=0.2))
     fleet = Fleet(slots=2, losses_per_worker_hour=0.1)
-    return [
-        Row(
-            f"{redis} Redis, {streams} streams, {servers} servers",
-            fixed(10_000),
-            bursts,
-            Queue(redis=redis, streams=streams, servers=servers, max_jobs=limit),
-            fleet,
-        )
-        for redis, streams, servers, limit in (
-            (1, 1, 8, 600_000),
-            (2, 2, 8, 600_000),
-            (4, 4, 8, 600_000),
-            (4, 64, 8, 600_000),
-            (4, 4, 2, 600_000),
-            (1, 1, 8, 100_000),
-        )
-    ]
+    unpaired = Queue(cells=1, servers=16, max_jobs=600_000, redis_seconds_per_pair_second=0)
+    rows = [Row("1 cell, but nobody looks at all others", fixed(10_000), bursts, unpaired, fleet)]
+    for cells, servers in ((2, 16), (4, 16), (8, 16), (8, 8), (4, 4)):
+        queue = Queue(cells=cells, servers=servers)
+        rows.append(Row(f"{cells} cells, {servers} servers", fixed(10_000), bursts, queue, fleet))
+    return rows
 
 
 SCENARIOS: Final = (

@@ -5,9 +5,9 @@ lost with its worker) or expired; nobody is paid less time than was used; with f
 textbook's queues; one seed, one outcome.
 
 What is simulated: clients that keep a number of requests in flight; servers and Redis instances as single cores that
-take so many jobs a second; streams with first-come-first-served order, each read by its own workers; workers with
-slots; leases that pass when a worker is lost; the arithmetic of the Kubernetes autoscaler and of KEDA around it; nodes
-that take time to come and are paid until they are let go.
+take so many jobs a second; cells, each a Redis with servers and workers of its own, in each of which jobs are claimed
+first come first served; workers with slots; leases that pass when a worker is lost; the arithmetic of the Kubernetes
+autoscaler and of KEDA around it; nodes that take time to come and are paid until they are let go.
 
 What is not: networks, noisy neighbours, image registries, a cloud that has no more nodes, two jobs that slow each other
 down, the verdict cache but for jobs said to be remembered, and a judge's spreading of one job over idle slots (so the
@@ -32,20 +32,25 @@ _REPLICAS_MAX: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Redis and the servers before it."""
+    """Redis and the servers before it. What Redis pays was measured by `bench_redis`."""
 
-    redis: int = 1
-    streams: int = 1  # each on one Redis, each with workers of its own
+    cells: int = 1  # each a Redis with servers and workers of its own; a request goes to one
     redis_jobs_per_second: float = 7_500  # of one instance, whose commands run on one core
-    commands_per_job: float = 6  # of all of them, so that a renewal costs a sixth of a job
-    idle_commands_per_worker_second: float = 0.4  # a blocking read and a look for passed leases every 5 s
-    servers: int = 2
+    renewal_jobs: float = 1 / 12  # what the renewal of one lease costs, in jobs
+    # A worker asks for work, looks for passed leases and says that it lives, and now and then looks at all the others.
+    redis_seconds_per_worker_second: float = 64e-6
+    redis_seconds_per_pair_second: float = 0.0093e-6
+    servers: int = 2  # spread over the cells; none of them without one
     server_jobs_per_second: float = 3_000
-    max_jobs: int = 100_000  # waiting, over all streams
+    max_jobs: int = 100_000  # waiting in one cell
     lease_seconds: float = 15
     reclaim_seconds: float = 5
     max_runs: int = 2  # the third delivery is not run
     deadline_seconds: float = 900
+
+    def __post_init__(self) -> None:
+        if self.servers < self.cells:
+            raise ValueError(f"{self.servers} servers for {self.cells} cells")
 
     @property
     def renewal_seconds(self) -> float:
@@ -132,7 +137,7 @@ class Outcome:
     most_workers: int = 0
     most_waiting: int = 0
     mean_in_system: float = 0.0  # looked at every second
-    redis_busy: float = 0.0  # of the busiest instance, share of the time until the last reply
+    redis_busy: float = 0.0  # of the busiest instance: with jobs, from the first to the last of them
     events: int = 0
 
     @property
@@ -157,25 +162,27 @@ class _Node:
 
 
 class _Worker:
-    __slots__ = ("began", "node", "running", "state", "stream")
+    __slots__ = ("began", "cell", "node", "running", "state")
 
-    def __init__(self, stream: _Stream, node: _Node) -> None:
-        self.stream = stream
+    def __init__(self, cell: _Cell, node: _Node) -> None:
+        self.cell = cell
         self.node = node
         self.state = _State.STARTING
         self.running: set[int] = set()
         self.began: dict[int, float] = {}
 
 
-class _Stream:
-    __slots__ = ("idle", "reclaimed", "redis", "waiting", "workers")
+class _Cell:
+    __slots__ = ("admitted", "idle", "reclaimed", "redis", "third_seconds", "waiting", "workers")
 
-    def __init__(self, redis: _Core) -> None:
-        self.redis = redis
+    def __init__(self) -> None:
+        self.redis = _Core()
         self.waiting: deque[int] = deque()
         self.reclaimed: deque[int] = deque()
+        self.admitted = 0  # waiting, and on their way there
         self.idle: deque[_Worker] = deque()  # one entry a free slot; entries of workers that left are passed over
         self.workers = 0
+        self.third_seconds = 0.0  # of Redis, for a third of a job
 
 
 class _Core:
@@ -255,7 +262,7 @@ class Autoscaler:
 class _Event(IntEnum):
     REQUEST = 0  # ready at its client
     ENQUEUE = 1  # through its server
-    VISIBLE = 2  # in the stream
+    VISIBLE = 2  # in the cell
     FINISH = 3
     REPLIED = 4  # to the client
     WORKER_READY = 5
@@ -281,9 +288,8 @@ class Simulation:
         self._heap: list[tuple[float, int, _Event, object, object]] = []
         self._number = 0
         self._outcome = Outcome()
-        self._redis = [_Core() for _ in range(queue.redis)]
-        self._streams = [_Stream(self._redis[n % queue.redis]) for n in range(queue.streams)]
-        self._servers = [_Core() for _ in range(queue.servers)]
+        self._cells = [_Cell() for _ in range(queue.cells)]
+        self._servers = [(_Core(), self._cells[n % queue.cells]) for n in range(queue.servers)]
         self._clients = [_Client() for _ in range(max(load.client, default=0) + 1)]
         jobs = len(load.service_seconds)
         self._queued = [0.0] * jobs
@@ -295,7 +301,6 @@ class Simulation:
         self._left = [load.first[n + 1] - load.first[n] for n in range(len(load.ready_seconds))]
         self._replied = list(load.ready_seconds)
         self._open = jobs
-        self._waiting = 0
         self._pending = 0
         self._in_system = 0
         self._looks = 0
@@ -306,7 +311,6 @@ class Simulation:
         self._nodes: dict[_Node, None] = {}  # not a set: sums must come out the same in every run
         self._autoscaler = Autoscaler(policy)
         self._last_reply = 0.0
-        self._third_seconds = 0.0
         self._bursts = self._burst_times()
 
     def run(self) -> Outcome:
@@ -337,8 +341,8 @@ class Simulation:
         for node in self._nodes:
             self._pay(end - node.created)
         self._outcome.mean_in_system = self._outcome.mean_in_system / self._looks if self._looks else 0.0
-        until = self._last_reply or 1.0
-        self._outcome.redis_busy = max(core.busy for core in self._redis) / until
+        loaded = self._last_reply - min(self._load.ready_seconds, default=0.0) or 1.0
+        self._outcome.redis_busy = max(cell.redis.busy for cell in self._cells) / loaded
         for request, replied in enumerate(self._replied):
             step = self._load.step[request]
             taken = replied - self._bursts[step][0]
@@ -364,68 +368,60 @@ class Simulation:
             self._submit(jobs)
 
     def _submit(self, jobs: Sequence[int]) -> None:
-        server = min(self._servers, key=lambda core: core.free_at)
+        server, cell = min(self._servers, key=lambda server: server[0].free_at)
         through = server.take(self._now, len(jobs) / self._queue.server_jobs_per_second)
-        self._at(through, _Event.ENQUEUE, jobs)
+        self._at(through, _Event.ENQUEUE, cell, jobs)
 
-    def _on_enqueue(self, jobs: Sequence[int], _: object) -> None:
-        room = self._queue.max_jobs - self._waiting
-        for job in jobs[max(room, 0) :]:
-            self._refuse(job)
-        admitted = jobs[: max(room, 0)]
-        self._waiting += len(admitted)
-        for stream, share in self._spread(admitted):
-            self._at(self._redis_does(stream, len(share)), _Event.VISIBLE, stream, share)
+    def _on_enqueue(self, cell: _Cell, jobs: Sequence[int]) -> None:
+        room = max(0, self._queue.max_jobs - cell.admitted)
+        for job in jobs[room:]:
+            self._refuse(cell, job)
+        admitted = jobs[:room]
+        if admitted:
+            cell.admitted += len(admitted)
+            self._outcome.most_waiting = max(self._outcome.most_waiting, cell.admitted)
+            self._at(self._redis_does(cell, len(admitted)), _Event.VISIBLE, cell, admitted)
 
-    def _refuse(self, job: int) -> None:
+    def _refuse(self, cell: _Cell, job: int) -> None:
         """The client comes back with it: full jitter below a ceiling that doubles from 0.5 s to 20 s."""
         self._outcome.refused += 1
         times = self._refusals[job] = self._refusals.get(job, 0) + 1
-        self._at(self._now + self._draw.random() * min(20.0, 0.25 * 2.0 ** min(times, 7)), _Event.ENQUEUE, (job,))
+        pause = self._draw.random() * min(20.0, 0.25 * 2.0 ** min(times, 7))
+        self._at(self._now + pause, _Event.ENQUEUE, cell, (job,))
 
-    def _spread(self, jobs: Sequence[int]) -> list[tuple[_Stream, Sequence[int]]]:
-        if len(self._streams) == 1 or not jobs:
-            return [(self._streams[0], jobs)] if jobs else []
-        shares: dict[int, list[int]] = {}
-        for job in jobs:
-            shares.setdefault(int(self._draw.random() * len(self._streams)), []).append(job)
-        return [(self._streams[number], share) for number, share in shares.items()]
-
-    def _redis_does(self, stream: _Stream, jobs: float) -> float:
+    def _redis_does(self, cell: _Cell, jobs: float) -> float:
         """When Redis has done a third of the work of so many jobs: to take them in, to hand them out, to reply."""
-        return stream.redis.take(self._now, jobs * self._third_seconds)
+        return cell.redis.take(self._now, jobs * cell.third_seconds)
 
-    def _fleet_changed(self) -> None:
-        """Workers that have nothing to do ask Redis whether there is something; that much less is left for jobs."""
+    def _fleet_changed(self, cell: _Cell) -> None:
+        """What Redis does for workers that are merely there is not left for jobs."""
         queue = self._queue
-        workers = len(self._workers) + self._leaving
-        asked = workers / queue.redis * queue.idle_commands_per_worker_second
-        left = max(0.01, 1 - asked / (queue.redis_jobs_per_second * queue.commands_per_job))
-        self._third_seconds = 1 / 3 / queue.redis_jobs_per_second / left
-        self._outcome.most_workers = max(self._outcome.most_workers, workers)
+        each = queue.redis_seconds_per_worker_second + queue.redis_seconds_per_pair_second * cell.workers
+        left = max(0.01, 1 - cell.workers * each)
+        cell.third_seconds = 1 / 3 / queue.redis_jobs_per_second / left
+        self._outcome.most_workers = max(self._outcome.most_workers, len(self._workers) + self._leaving)
 
-    # Streams and workers
+    # Cells and workers
 
-    def _on_visible(self, stream: _Stream, jobs: Sequence[int]) -> None:
+    def _on_visible(self, cell: _Cell, jobs: Sequence[int]) -> None:
         for job in jobs:
             self._queued[job] = self._now
-        stream.waiting.extend(jobs)
+        cell.waiting.extend(jobs)
         self._in_system += len(jobs)
-        self._outcome.most_waiting = max(self._outcome.most_waiting, self._waiting)
-        self._dispatch(stream)
+        self._dispatch(cell)
 
-    def _dispatch(self, stream: _Stream) -> None:
-        while stream.idle and (stream.waiting or stream.reclaimed):
-            worker = stream.idle.popleft()
+    def _dispatch(self, cell: _Cell) -> None:
+        while cell.idle and (cell.waiting or cell.reclaimed):
+            worker = cell.idle.popleft()
             if worker.state is _State.READY and not self._take(worker):
-                stream.idle.append(worker)
+                cell.idle.append(worker)
 
     def _take(self, worker: _Worker) -> bool:
         """Give a free slot the next job. False when there is none."""
-        stream = worker.stream
-        while stream.reclaimed or stream.waiting:
-            job = (stream.reclaimed or stream.waiting).popleft()
-            self._waiting -= 1
+        cell = worker.cell
+        while cell.reclaimed or cell.waiting:
+            job = (cell.reclaimed or cell.waiting).popleft()
+            cell.admitted -= 1
             if self._now - self._queued[job] > self._queue.deadline_seconds:
                 self._outcome.expired += 1
                 self._pending -= self._runs[job] > 0
@@ -433,7 +429,7 @@ class Simulation:
                 continue
             self._runs[job] += 1
             self._pending += self._runs[job] == 1  # a job of a lost worker has been pending all along
-            began = self._redis_does(stream, 1)
+            began = self._redis_does(cell, 1)
             worker.running.add(job)
             worker.began[job] = began
             self._at(began + self._load.service_seconds[job], _Event.FINISH, worker, job)
@@ -448,7 +444,7 @@ class Simulation:
         service = self._load.service_seconds[job]
         self._pending -= 1
         renewals = int(service / self._queue.renewal_seconds)
-        replied = self._redis_does(worker.stream, 1 + 3 * renewals / self._queue.commands_per_job)
+        replied = self._redis_does(worker.cell, 1 + 3 * renewals * self._queue.renewal_jobs)
         outcome = self._outcome
         outcome.done += 1
         outcome.used_core_seconds += service
@@ -457,7 +453,7 @@ class Simulation:
         self._end(job, replied)
         if worker.state is _State.READY:
             if not self._take(worker):
-                worker.stream.idle.append(worker)
+                worker.cell.idle.append(worker)
         elif not worker.running:
             self._leave(worker)
 
@@ -480,21 +476,21 @@ class Simulation:
         if worker.state is not _State.STARTING:
             return
         worker.state = _State.READY
-        worker.stream.idle.extend([worker] * self._fleet.slots)
+        worker.cell.idle.extend([worker] * self._fleet.slots)
         if self._fleet.losses_per_worker_hour:
             lives = self._draw.expovariate(self._fleet.losses_per_worker_hour / 3600)
             self._at(self._now + lives, _Event.WORKER_LOST, worker)
-        self._dispatch(worker.stream)
+        self._dispatch(worker.cell)
 
     def _on_worker_lost(self, worker: _Worker, _: object) -> None:
         if worker.state is _State.GONE:
             return
-        others = max(1, worker.stream.workers - 1)
+        others = max(1, worker.cell.workers - 1)
         for job in sorted(worker.running):
             passes = self._lease_passes(worker.began[job])
             found = passes + self._draw.random() * self._queue.reclaim_seconds / others
             self._lose_run(worker, job)
-            self._at(found, _Event.RECLAIM, job, worker.stream)
+            self._at(found, _Event.RECLAIM, job, worker.cell)
         self._leave(worker, with_node=True)
         self._reconcile()
 
@@ -510,16 +506,16 @@ class Simulation:
         self._outcome.used_core_seconds += ran
         self._outcome.lost_core_seconds += ran
 
-    def _on_reclaim(self, job: int, stream: _Stream) -> None:
+    def _on_reclaim(self, job: int, cell: _Cell) -> None:
         if self._runs[job] >= self._queue.max_runs:
             self._outcome.unscored += 1
             self._pending -= 1
             self._end(job, self._now)
             return
         self._outcome.redeliveries += 1
-        self._waiting += 1
-        stream.reclaimed.append(job)
-        self._dispatch(stream)
+        cell.admitted += 1
+        cell.reclaimed.append(job)
+        self._dispatch(cell)
 
     # Scaling
 
@@ -533,11 +529,11 @@ class Simulation:
         self._at(self._now + self._policy.polling_seconds, _Event.WAKE)
 
     def _signals(self) -> dict[Signal, float]:
-        oldest = min((self._queued[stream.waiting[0]] for stream in self._streams if stream.waiting), default=self._now)
+        oldest = min((self._queued[cell.waiting[0]] for cell in self._cells if cell.waiting), default=self._now)
         slots = sum(worker.state is _State.READY for worker in self._workers) * self._fleet.slots
         lead = self._policy.lead_seconds
         return {
-            "lag": sum(len(stream.waiting) for stream in self._streams),
+            "lag": sum(len(cell.waiting) for cell in self._cells),
             "pending": self._pending,
             "age": self._now - oldest,
             "cpu": min(1.0, self._pending / slots) if slots else 0.0,
@@ -563,10 +559,9 @@ class Simulation:
             self._start_worker(warm=warm)
         while len(self._workers) > self._replicas:
             self._retire(self._workers.pop())  # the youngest, as a ReplicaSet does
-        self._fleet_changed()
 
     def _start_worker(self, *, warm: bool) -> None:
-        stream = min(self._streams, key=lambda one: one.workers)
+        cell = min(self._cells, key=lambda one: one.workers)
         taken = self._draw.uniform(0.7, 1.3)
         if self._idle_nodes:
             node = self._idle_nodes.pop()
@@ -576,9 +571,10 @@ class Simulation:
             node = _Node(self._now)
             self._nodes[node] = None
             seconds = (self._fleet.node_start_seconds + self._fleet.pod_start_seconds) * taken
-        worker = _Worker(stream, node)
-        stream.workers += 1
+        worker = _Worker(cell, node)
+        cell.workers += 1
         self._workers.append(worker)
+        self._fleet_changed(cell)
         self._at(self._now + (0.0 if warm else seconds), _Event.WORKER_READY, worker)
 
     def _retire(self, worker: _Worker) -> None:
@@ -595,7 +591,7 @@ class Simulation:
             return
         for job in sorted(worker.running):
             self._lose_run(worker, job)
-            self._on_reclaim(job, worker.stream)
+            self._on_reclaim(job, worker.cell)
         self._leave(worker)
 
     def _leave(self, worker: _Worker, *, with_node: bool = False) -> None:
@@ -604,8 +600,8 @@ class Simulation:
         else:
             self._workers.remove(worker)
         worker.state = _State.GONE
-        worker.stream.workers -= 1
-        self._fleet_changed()
+        worker.cell.workers -= 1
+        self._fleet_changed(worker.cell)
         if with_node:
             self._release(worker.node)
             return
