@@ -22,6 +22,8 @@ from typing import Any, Final
 import redis
 
 from sandbox import streams
+from sandbox.jobs import encode_job, encode_result
+from sandbox.models import JudgeJob, JudgeResult, StdioTest, TestResult, Verdict
 from sandbox.streams import Names, Script
 
 NAMES: Final = Names("bench")
@@ -45,6 +47,7 @@ def main() -> None:
         for stream in NAMES.streams():
             client.xgroup_create(stream, streams.GROUP, "0", mkstream=True)
         measure(client, options.workers, options.jobs)
+        memory(client)
 
 
 def measure(client: redis.Redis, workers: int, jobs: int) -> None:
@@ -82,6 +85,38 @@ def measure(client: redis.Redis, workers: int, jobs: int) -> None:
     tell("a busy worker, each second, without its jobs", busy, f"{workers:,} of them: {workers * busy / 1e6:.0%}")
     server = (alive + look) / 2
     tell("a server, each second, without its jobs", server)
+
+
+def memory(client: redis.Redis) -> None:
+    """Bytes that Redis holds for each of what grows."""
+    tests = tuple(TestResult(n, Verdict.ACCEPTED, 0.0123456, 0.0145678, 12.34375) for n in range(20))
+    verdict = encode_result(JudgeResult(Verdict.ACCEPTED, tests, 20, 20))
+    job = encode_job(JudgeJob("x" * 1_500, "python", tuple(StdioTest(b"1 2\n" * 25, b"3\n") for _ in range(20))))
+    client.flushall()
+    free = used_bytes(client)
+    for n in range(5_000):
+        client.set(NAMES.verdict(n.to_bytes(32)), verdict, ex=86_400)
+    verdicts = used_bytes(client)
+    for n in range(5_000):
+        client.xadd(NAMES.jobs(0), {"id": n, "reply": NAMES.replies("s"), "expires": "1900000000.000", "body": job})
+    jobs = used_bytes(client)
+    connections = [redis.Redis(connection_pool=copied(client)) for _ in range(200)]
+    for connection in connections:
+        connection.ping()
+    tell("a verdict of twenty tests", (verdicts - free) / 5_000, unit="bytes")
+    tell(f"a job, {len(job):,} bytes of it code and tests", (jobs - verdicts) / 5_000, unit="bytes")
+    tell("a connection", (used_bytes(client) - jobs) / 200, unit="bytes")
+    for connection in connections:
+        connection.close()
+
+
+def copied(client: redis.Redis) -> redis.ConnectionPool:
+    pool = client.connection_pool
+    return redis.ConnectionPool(connection_class=pool.connection_class, **pool.connection_kwargs)
+
+
+def used_bytes(client: redis.Redis) -> int:
+    return int(client.info("memory")["used_memory"])
 
 
 def job_cost(client: redis.Redis, jobs: int) -> float:
@@ -179,8 +214,8 @@ def started() -> Iterator[redis.Redis]:
             process.wait()
 
 
-def tell(what: str, microseconds: float, more: str = "") -> None:
-    print(f"{what:<46} {microseconds:10,.1f} µs   {more}".rstrip(), flush=True)
+def tell(what: str, figure: float, more: str = "", *, unit: str = "µs") -> None:
+    print(f"{what:<46} {figure:10,.1f} {unit}   {more}".rstrip(), flush=True)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,7 @@ DOUBLE: Final = "print(int(input()) * 2)"
 TRIPLE: Final = "print(int(input()) * 3 + 1)"
 CPP: Final = "#include <bits/stdc++.h>\nint main() {{ long n; std::cin >> n; std::cout << {} * n + {} << '\\n'; }}"
 CPU_LIMIT_SECONDS: Final = 4.0
+DISTURBED: Final = 1.15
 # The 0th, 5th, … 100th percentile.
 POINTS: Final = 21
 
@@ -90,6 +91,7 @@ def main() -> None:
     options = parser.parse_args()
     toolchain.prepare(default_cache_dir())
     document = asyncio.run(measure(options.jobs))
+    document["command"] = f"python -m benchmarks.service_times --jobs {options.jobs}"
     options.output.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     show(document)
 
@@ -108,7 +110,7 @@ async def measure(jobs: int) -> dict[str, object]:
     return {
         "measured": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "machine": {"cores": CORES, "cpu": cpu_class(), "python": platform.python_version()},
-        "command": "python -m benchmarks.service_times",
+        "disturbed": round(disturbed(samples), 2),
         "tests_per_job": len(TESTS),
         "all_slots_busy": {"slot_seconds_per_python_accepted": await all_slots_busy(jobs)},
         "kinds": {
@@ -122,6 +124,12 @@ async def measure(jobs: int) -> dict[str, object]:
             for name, sample in samples.items()
         },
     }
+
+
+def disturbed(samples: Mapping[str, Sample]) -> float:
+    """Wall time over CPU time of all jobs: 1 where nothing else ran, more where the machine was busy."""
+    wall = sum(sum(sample.wall_seconds) for sample in samples.values())
+    return wall / sum(sample.cpu_seconds for sample in samples.values())
 
 
 @asynccontextmanager
@@ -235,6 +243,10 @@ def show(document: dict[str, object]) -> None:
         figures = (kind["mean_seconds"], cuts[10], cuts[19], kind["cpu_seconds"])
         print(f"{name:22} {kind['jobs']:5} {kind['tests_run']:6} " + " ".join(f"{x * 1000:9.2f}" for x in figures))
     print(f"all slots busy: {document['all_slots_busy']}")
+    ratio = document["disturbed"]
+    assert isinstance(ratio, float)
+    if ratio > DISTURBED:
+        print(f"Wall time is {ratio} × CPU time: the machine was busy with something else. Measure again.")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ import heapq
 import math
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.rollout_costs import TYPICAL, ServiceTimes, core_seconds, cores, draw
+from benchmarks.rollout_costs import TYPICAL, ServiceTimes, core_seconds, cores, draw, sizing_table
 from benchmarks.simulate_scale import Bursts, Row, fast, fixed, run
 from benchmarks.simulation import Autoscaler, Fleet, Load, Policy, Queue, Simulation, Trigger
 
@@ -308,3 +309,9 @@ def test_one_seed_one_outcome():
     row = Row("lost", fixed(6), Bursts(rollouts=3_200, steps=1), fleet=Fleet(losses_per_worker_hour=60))
     assert run(row, times, 1) == run(row, times, 1)
     assert run(row, times, 1) != run(row, times, 2)
+
+
+def test_the_sizing_table_in_the_documents_is_that_of_the_measured_times():
+    """`python -m benchmarks.rollout_costs` prints it anew."""
+    document = (Path(__file__).parent.parent / "docs/operations.md").read_text("utf-8")
+    assert sizing_table(ServiceTimes.load()) in document
