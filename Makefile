@@ -10,7 +10,7 @@ PORT ?= 8000
 # Handed to a benchmark: make bench-math ARGS='--rollouts rollouts.jsonl'
 ARGS ?=
 
-.PHONY: setup run serve test lint bench bench-math bench-code bench-language soak clean
+.PHONY: setup run serve test lint bench bench-math bench-code bench-language bench-scale soak clean
 
 setup: $(STAMP)
 
@@ -47,6 +47,9 @@ bench-code: setup
 
 bench-language: setup
 	$(BIN)/python -m benchmarks.bench_language $(ARGS)
+
+bench-scale: setup
+	$(BIN)/python -m benchmarks.simulate_scale $(ARGS)
 
 soak: setup
 	$(BIN)/python -m benchmarks.soak $(ARGS)
