@@ -14,6 +14,7 @@ import contextlib
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from sandbox.runs import SlotDiedError
 
 _START_SECONDS: Final = 30.0
 _END_SECONDS: Final = 10.0
+_PRELOADED_BYTES: Final = 48 * 1024 * 1024  # what inits may hold that imported something ahead
 _GRACE_SECONDS: Final = 20.0  # beyond the wall limit of a run, which the init enforces
 
 
@@ -67,6 +69,7 @@ class Slot:
         self._spawned = 0
         self._gone: dict[int, asyncio.Future[None]] = {}
         self._spare: Session | None = None
+        self._least_held_bytes = sys.maxsize
         self.memory: cgroup.Group | None = None
 
     @property
@@ -82,6 +85,7 @@ class Slot:
     async def start(self) -> None:
         """Start the jail, ending what is left of an earlier one. Raises SlotDiedError when it does not come up."""
         await self.stop()
+        self._least_held_bytes = sys.maxsize
         if self._spec.use_cgroups:
             self.memory = cgroup.create()
         self._control, theirs = _socket_pair()
@@ -181,6 +185,11 @@ class Slot:
             with contextlib.suppress(SlotDiedError):
                 self._spare = self._spawn()
 
+    def idle_bytes(self, held_bytes: int) -> int:
+        """What the slot holds without a program: `held_bytes`, unless something of an earlier one is not gone yet."""
+        self._least_held_bytes = min(self._least_held_bytes, held_bytes)
+        return min(held_bytes, self._least_held_bytes + _PRELOADED_BYTES)
+
     def kill(self) -> None:
         """End the jail and everything in it, without waiting."""
         if self._process is not None and self._process.poll() is None:
@@ -250,7 +259,7 @@ class Session:
         try:
             before = _Reading.of(group) if group is not None else None
             if group is not None and before is not None:
-                group.set_limit(before.held_bytes + memory_bytes)
+                group.set_limit(self._slot.idle_bytes(before.held_bytes) + memory_bytes)
                 group.reset_peak()
             watched = memory_bytes if self._slot.memory is None else None
             self._send({**request, "op": "run", "fds": list(fds), "watched_memory_bytes": watched}, fds)

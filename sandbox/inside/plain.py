@@ -119,6 +119,11 @@ class _Writer:
 
     def _put_all(self, tag: bytes, count: int, items: Any, depth: int) -> None:
         self._put(tag + _COUNT.pack(count))
+        items = list(items)
+        kinds = set(map(type, items))
+        if len(kinds) == 1 and (encode := _ALIKE.get(kinds.pop())) is not None and depth < MAX_DEPTH:
+            self._put(b"".join(map(encode, items)))
+            return
         for item in items:
             self.write(item, depth + 1)
 
@@ -247,6 +252,22 @@ class _Reader(Cursor):
             raise MalformedError(str(error)) from error
 
 
+def _encoded_int(number: int) -> bytes:
+    payload = number.to_bytes(number.bit_length() // 8 + 1, "little", signed=True)
+    return b"i" + _COUNT.pack(len(payload)) + payload
+
+
+def _encoded_str(text: str) -> bytes:
+    payload = text.encode("utf-8", "surrogatepass")
+    return b"s" + _COUNT.pack(len(payload)) + payload
+
+
+# The long lists are of one kind, and whoever returns one is charged for the time that this takes.
+_ALIKE: Final[dict[type, Callable[[Any], bytes]]] = {
+    int: _encoded_int,
+    str: _encoded_str,
+    float: lambda number: b"d" + _DOUBLE.pack(number),
+}
 _BUILT_IN: Final = (int, float, str, bytes, bytearray, list, tuple, dict, set, frozenset)
 _EXACT: Final = frozenset({*_BUILT_IN, bool, type(None)} - {bytearray})
 _CONSTANTS: Final = {b"n": None, b"t": True, b"f": False}

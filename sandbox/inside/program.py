@@ -21,6 +21,7 @@ import contextlib
 import errno
 import gc
 import io
+import json
 import linecache
 import marshal
 import math
@@ -273,7 +274,7 @@ class _Python:
         return run
 
     def _call(self) -> Callable[[types.CodeType], NoReturn]:
-        arguments = plain.loads(_take_stdin())
+        arguments = json.loads(_take_stdin())
         fn_name = str(self._request.fn_name)
         module = _module("solution", prelude.names(fn_name))
 
