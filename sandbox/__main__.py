@@ -1,7 +1,8 @@
-"""`python -m sandbox check | prepare`.
+"""`python -m sandbox check | prepare | agent`.
 
 `check` says whether this host is fit to run untrusted programs: exit code 0 when it is, 1 when it is not. `prepare`
-compiles the C++ header into the cache directory: 0 when it is there, 1 when it cannot be made.
+compiles the C++ header into the cache directory: 0 when it is there, 1 when it cannot be made. `agent` is what runs in
+a container of the Docker backend: it is spoken to over standard input and output, and by no person.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from sandbox import toolchain
+from sandbox import agent, toolchain
 from sandbox.host import probe_host
 from sandbox.local import default_cache_dir
 from sandbox.models import SandboxUnavailableError
@@ -19,10 +20,11 @@ from sandbox.models import SandboxUnavailableError
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument("command", choices=("check", "prepare"))
+    parser.add_argument("command", choices=("check", "prepare", "agent"))
     parser.add_argument("--cache-dir", type=Path, default=default_cache_dir())
     options = parser.parse_args(arguments)
-    return _check(options.cache_dir) if options.command == "check" else _prepare(options.cache_dir)
+    commands = {"check": _check, "prepare": _prepare, "agent": agent.main}
+    return commands[options.command](options.cache_dir)
 
 
 def _check(cache_dir: Path) -> int:
