@@ -27,6 +27,9 @@ _ABSOLUTE_PATH: Final = re.compile(r"(?<![\w./+-])/(?:[\w.+-]+/)*(?=[\w.+-]+)")
 _ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108 - the jail's
 
 
+_SHIPPED: Final = Path("/usr/local/share/reward-server")  # where an image has what was prepared when it was built
+
+
 @dataclass(frozen=True, slots=True)
 class CompileFailure:
     """The compiler refused the program, or ran into its own limits; `output` says which."""
@@ -66,10 +69,12 @@ def compiled(outcome: Outcome) -> bytes | CompileFailure:
 
 
 def precompiled_directory(cache_dir: Path) -> Path | None:
-    """Where the precompiled header for this compiler is, if it was made."""
-    directory = _header_directory(cache_dir)
-    is_there = directory is not None and os.access(directory / "bits" / "stdc++.h.gch", os.R_OK)
-    return directory if is_there else None
+    """Where the precompiled header for this compiler is, if it was made, or came with the image."""
+    for place in (cache_dir, _SHIPPED):
+        directory = _header_directory(place)
+        if directory is not None and os.access(directory / "bits" / "stdc++.h.gch", os.R_OK):
+            return directory
+    return None
 
 
 def prepare(cache_dir: Path) -> Path:
