@@ -22,9 +22,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("command", choices=("check", "prepare", "agent"))
     parser.add_argument("--cache-dir", type=Path, default=default_cache_dir())
+    parser.add_argument("--scratch", type=Path, help="of an agent without namespaces: where programs write, alone")
     options = parser.parse_args(arguments)
-    commands = {"check": _check, "prepare": _prepare, "agent": agent.main}
-    return commands[options.command](options.cache_dir)
+    if options.command == "agent":
+        return agent.main(options.cache_dir, options.scratch)
+    return _check(options.cache_dir) if options.command == "check" else _prepare(options.cache_dir)
 
 
 def _check(cache_dir: Path) -> int:

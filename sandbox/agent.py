@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from sandbox import frames
 from sandbox.frames import Frame
+from sandbox.host import Isolation
 from sandbox.local import LocalSettings, LocalSlots
 from sandbox.models import SandboxUnavailableError
 from sandbox.pool import Opened
@@ -32,17 +33,20 @@ log = logging.getLogger(__name__)
 _BEAT_SECONDS: Final = 1.0
 
 
-def main(cache_dir: Path) -> int:
-    """Serve until standard input ends. Returns 1 where this container does not isolate."""
+def main(cache_dir: Path, scratch: Path | None) -> int:
+    """Serve until standard input ends. Returns 1 where this container does not isolate.
+
+    `scratch` is a directory that is the programs' alone, should there be no namespaces: nothing else in it survives.
+    """
     # A print of a library must not get into the protocol: what is called standard output now is standard error.
     protocol = os.dup(1)
     os.dup2(2, 1)
-    return asyncio.run(_serve(cache_dir, protocol))
+    return asyncio.run(_serve(LocalSettings(cache_dir, workers=1, isolation=Isolation(scratch=scratch)), protocol))
 
 
-async def _serve(cache_dir: Path, protocol: int) -> int:
+async def _serve(settings: LocalSettings, protocol: int) -> int:
     reader, writer = await _streams(protocol)
-    source = LocalSlots(LocalSettings(cache_dir=cache_dir, workers=1))
+    source = LocalSlots(settings)
     serving = asyncio.current_task()
     assert serving is not None
     # A container's first process has no default action for signals: without a handler it would outlive `docker stop`.

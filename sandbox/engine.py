@@ -26,7 +26,10 @@ from sandbox.models import SandboxUnavailableError
 from sandbox.runs import SlotDiedError
 
 LABEL: Final = "reward-sandbox"
-_AGENT: Final = ("python3", "-m", "sandbox", "agent")
+_AGENT: Final = (
+    *("python3", "-m", "sandbox", "agent"),
+    *("--cache-dir", "/usr/local/share/reward-server", "--scratch", "/tmp"),  # noqa: S108 - the container's
+)
 _FIRST_USER: Final = 20_000
 _USERS: Final = 40_000  # up to 60,000: remapped user ids end at 65,536
 _CALL_SECONDS: Final = 60

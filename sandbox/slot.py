@@ -44,7 +44,7 @@ class Ending:
     """How one run ended, as its init saw it."""
 
     status: int
-    reason: str | None  # cpu | wall | memory | output: why the init ended it
+    reason: str | None  # cpu | wall | memory | output | processes | disk: why the init ended it
     cpu_seconds: float
     wall_seconds: float
     rss_bytes: int
@@ -52,6 +52,7 @@ class Ending:
     memory_kills: int
     waited_seconds: float  # ready to run and without a core
     product: int | None  # a descriptor of the file that was asked for
+    one_process: bool = False  # the program could start no other
 
 
 class Slot:
@@ -298,6 +299,7 @@ def _ending(answer: Mapping[str, Any], products: list[int], kills: int, peak: in
         memory_kills=kills,
         waited_seconds=float(answer["waited_seconds"]),
         product=products[0] if products else None,
+        one_process=bool(answer.get("one_process")),
     )
 
 

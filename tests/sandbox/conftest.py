@@ -17,6 +17,7 @@ import pytest
 from sandbox import toolchain
 from sandbox.local import LocalJudge, LocalSettings, default_cache_dir
 from sandbox.models import ExecuteJob, Execution, Judge, JudgeJob, JudgeResult, Limits
+from tests.sandbox.plain_user import PlainUserJudge
 
 DATA = Path(__file__).parent / "data"
 
@@ -33,7 +34,12 @@ def _settings(cache_dir: Path) -> LocalSettings:
     return LocalSettings(cache_dir=cache_dir, workers=2, remembered_results=0, compile_cpu_seconds=7.0)
 
 
-BACKENDS: dict[str, Callable[[Path], Judge]] = {"local": _local}
+def _plain_user(cache_dir: Path) -> Judge:
+    """A user without any privilege, who is also the programs', as in a restricted pod with one slot."""
+    return PlainUserJudge(cache_dir, workers=1, kind="auto", scratch="/tmp")
+
+
+BACKENDS: dict[str, Callable[[Path], Judge]] = {"local": _local, "plain user": _plain_user}
 
 
 class Bench:
@@ -42,6 +48,10 @@ class Bench:
     def __init__(self, judge: Judge, runner: asyncio.Runner) -> None:
         self.judge = judge
         self._runner = runner
+
+    def lacks(self, sample: Sample) -> bool:
+        """Whether this host cannot give the program what it needs: a second process, or memory shared with one."""
+        return "needs" in sample.header and self.judge.health().detail.startswith("landlock")
 
     def run(self, coroutine: Any) -> Any:
         return self._runner.run(coroutine)
