@@ -1,4 +1,4 @@
-"""The command line: serve | score | check | presets.
+"""The command line: serve | score | worker | check | presets.
 
 What a script reads goes to standard output, what a person reads to standard error. Exit codes: 0 when all went well,
 1 when something could not be scored or is not fit, 2 when the input or a setting is wrong, 3 when no server answers.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import socket
 import sys
 import tomllib
 from enum import IntEnum
@@ -24,17 +25,22 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from reward_server import __version__, logs, samples
+from reward_server import __version__, logs, samples, worker_server
 from reward_server.app import create_app
 from reward_server.body import decode
 from reward_server.errors import ApiError
 from reward_server.models import ScoreRequest, field_errors
 from reward_server.presets import Preset, PresetFileError, Presets, UnknownPresetError
+from reward_server.sandbox_metrics import WorkerMetrics
 from reward_server.scoring_run import Server, ServerError, embedded_server, remote_server, score_rollouts
-from reward_server.service import Service
+from reward_server.service import Service, local_settings
 from reward_server.settings import Settings, SettingsError, load_settings
 from reward_server.tables import show_samples, show_summary
 from sandbox.host import probe_host
+from sandbox.local import LocalJudge
+from sandbox.models import SandboxUnavailableError
+from sandbox.streams import Names
+from sandbox.worker import WorkerSettings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 people = Console(stderr=True)
@@ -137,6 +143,44 @@ def score(
     show_summary(people, results)
     unscored = any(result["status"] == "unscored" for result in results)
     raise typer.Exit(Exit.UNSCORED if unscored else Exit.OK)
+
+
+@app.command()
+def worker(config: ConfigFile = None) -> None:
+    """Judge programs for servers whose backend is redis."""
+    settings = _settings(config)
+    logs.configure(settings.log_level)
+    sandbox = settings.sandbox
+    try:
+        listening = socket.create_server((sandbox.metrics_host, sandbox.metrics_port))
+    except OSError as error:
+        _refuse(f"SANDBOX_METRICS_PORT: {sandbox.metrics_host}:{sandbox.metrics_port}: {error}")
+    try:
+        asyncio.run(_work(settings, listening))
+    except SandboxUnavailableError as error:
+        people.print(f"[red]{error}[/red]", highlight=False)
+        raise typer.Exit(Exit.UNSCORED) from None
+    finally:
+        listening.close()
+
+
+async def _work(settings: Settings, listening: socket.socket) -> None:
+    sandbox = settings.sandbox
+    judge = LocalJudge(local_settings(sandbox))
+    await judge.start()
+    told = WorkerSettings(
+        url=sandbox.redis_url.get_secret_value(),
+        names=Names(sandbox.queue, sandbox.queue_shards),
+        slots=sandbox.workers,
+        tier=judge.tier,
+        lease_seconds=sandbox.lease_seconds,
+        cache_seconds=sandbox.cache_seconds,
+        drain_seconds=sandbox.drain_seconds,
+    )
+    try:
+        await worker_server.run(judge, told, listening, WorkerMetrics())
+    finally:
+        await judge.close()
 
 
 @app.command()

@@ -27,6 +27,7 @@ from sandbox.models import BadJobError, SandboxUnavailableError
 from sandbox.pool import Opened, PoolJudge, PoolSettings
 from sandbox.remote import Agent, Introduction, RemoteSubmission
 from sandbox.runs import Outcome, Room, Run, SlotDiedError
+from sandbox.verdicts import CacheObserver
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +53,8 @@ class DockerSettings(PoolSettings):
 class DockerJudge(PoolJudge):
     """Judges in containers."""
 
-    def __init__(self, settings: DockerSettings) -> None:
-        super().__init__(ContainerSlots(settings), settings)
+    def __init__(self, settings: DockerSettings, observer: CacheObserver | None = None) -> None:
+        super().__init__(ContainerSlots(settings), settings, observer)
 
 
 class ContainerSlots:

@@ -19,6 +19,7 @@ from sandbox.models import SandboxUnavailableError
 from sandbox.pool import Opened, PoolJudge, PoolSettings
 from sandbox.runs import SlotDiedError
 from sandbox.slot import Jail
+from sandbox.verdicts import CacheObserver
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +50,8 @@ class LocalSettings(PoolSettings):
 class LocalJudge(PoolJudge):
     """Judges on this machine."""
 
-    def __init__(self, settings: LocalSettings) -> None:
-        super().__init__(LocalSlots(settings), settings)
+    def __init__(self, settings: LocalSettings, observer: CacheObserver | None = None) -> None:
+        super().__init__(LocalSlots(settings), settings, observer)
 
 
 class LocalSlots:

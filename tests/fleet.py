@@ -1,0 +1,228 @@
+"""A Redis of its own, servers and workers as processes, and the end of all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import redis
+
+QUEUE = "chaos"
+JOBS, URGENT = f"{{{QUEUE}:0}}:jobs", f"{{{QUEUE}:0}}:urgent"
+PATIENCE_SECONDS = 120  # of a test, with a state that must come
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """What `condition` gives, once it gives something; what never comes fails the test."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < end, f"never came: {what}"
+        time.sleep(0.01)
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    with socket.create_server((host, 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+class RedisServer:
+    """`redis-server` in a directory of its own, on a socket or, where a network is wanted, on a port."""
+
+    def __init__(self, directory: Path, *, persistent: bool = False, host: str | None = None) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
+        self._persistent = persistent
+        self._host = host
+        self._port = free_port(host) if host else 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"redis://{host}:{self._port}/0" if host else f"unix://{directory}/socket"
+        self.client = redis.Redis.from_url(self.url, decode_responses=True)
+
+    def start(self) -> RedisServer:
+        keeping = ["--appendonly", "yes", "--appendfsync", "always"] if self._persistent else ["--appendonly", "no"]
+        where = ["--bind", self._host, "--protected-mode", "no"] if self._host else ["--unixsocket", "socket"]
+        command = ["redis-server", "--port", str(self._port), *where, "--save", "", *keeping]
+        self._process = subprocess.Popen(
+            [*command, "--dir", str(self._directory), "--logfile", "log"], cwd=self._directory
+        )
+        until(self.answers, "a redis-server that answers")
+        return self
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.client.ping())
+        except (redis.ConnectionError, redis.TimeoutError, OSError):
+            return False
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def waiting(self) -> int:
+        """Jobs in the streams, claimed or not."""
+        return sum(self.client.xlen(stream) for stream in (JOBS, URGENT))
+
+    def claimed(self) -> int:
+        return sum(
+            group["pending"]
+            for stream in (JOBS, URGENT)
+            if self.client.exists(stream)
+            for group in self.client.xinfo_groups(stream)
+        )
+
+    def close(self) -> None:
+        self.client.close()
+        self.kill()
+
+
+class Process:
+    """A server or a worker: a process, and the port that it answers on."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str], log: Path, prefix: list[str]) -> None:
+        self._log = log
+        with log.open("wb") as file:
+            self.process = subprocess.Popen(
+                [*prefix, sys.executable, "-m", "reward_server", *arguments],
+                env={**os.environ, **environment},
+                stdout=file,
+                stderr=file,
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+class Worker(Process):
+    """`reward-server worker` with one slot."""
+
+    @property
+    def url(self) -> str | None:
+        found = re.search(r"metrics='([\d.]+:\d+)'", self.log)
+        return f"http://{found.group(1)}" if found else None
+
+    @property
+    def ready(self) -> bool:
+        assert self.process.poll() is None, self.log
+        return "redis connected" in self.log
+
+    def metric(self, name: str) -> float:
+        """The sum over the labels of a metric; nothing while the worker does not answer."""
+        try:
+            text = httpx.get(f"{self.url}/metrics", timeout=2).text
+        except httpx.TransportError:
+            return 0.0
+        return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if re.match(rf"{name}[ {{]", line))
+
+
+class Server(Process):
+    """`reward-server serve` with the redis backend."""
+
+    port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str) -> httpx.Response | None:
+        try:
+            return httpx.get(self.url + path, timeout=5)
+        except httpx.TransportError:
+            return None
+
+    @property
+    def ready(self) -> bool:
+        assert self.process.poll() is None, self.log
+        answer = self.get("/readyz")
+        return answer is not None and answer.status_code == 200
+
+    def metric(self, name: str) -> float:
+        answer = self.get("/metrics")
+        assert answer is not None
+        lines = answer.text.splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if re.match(rf"{name}[ {{]", line))
+
+
+class Fleet:
+    """What runs against one Redis."""
+
+    def __init__(self, directory: Path, redis_server: RedisServer, **settings: object) -> None:
+        self.directory = directory
+        self.redis = redis_server
+        self._settings = {name.upper(): str(value) for name, value in settings.items()}
+        self._processes: list[Process] = []
+
+    def worker(self, *, prefix: list[str] | None = None, **settings: object) -> Worker:
+        return self._started(Worker, ["worker"], prefix or [], settings)
+
+    def server(self, **settings: object) -> Server:
+        port = free_port()
+        server = self._started(Server, ["serve", "--port", str(port)], [], settings)
+        server.port = port
+        return server
+
+    def ready(self, *processes: Worker | Server) -> None:
+        """Wait for all of them; a server is ready when a worker is."""
+        for process in processes:
+            until(lambda process=process: process.ready, "a process that is ready")
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.end()
+
+    def _started(self, kind: type, arguments: list[str], prefix: list[str], settings: dict[str, object]) -> Any:
+        environment = {
+            "REDIS_URL": self.redis.url,
+            "SANDBOX_QUEUE": QUEUE,
+            "SANDBOX_BACKEND": "redis",
+            "SANDBOX_WORKERS": "1",
+            "SANDBOX_LEASE_SECONDS": "2",
+            "SANDBOX_METRICS_PORT": "0",
+            "REWARD_MATH_WORKERS": "1",
+            **self._settings,
+            **{name.upper(): str(value) for name, value in settings.items()},
+        }
+        log = self.directory / f"{kind.__name__.lower()}-{len(self._processes)}.log"
+        process = kind(arguments, environment, log, prefix)
+        self._processes.append(process)
+        return process
+
+
+@contextmanager
+def fleet(directory: Path, *, persistent: bool = False, host: str | None = None, **settings: object) -> Iterator[Fleet]:
+    """A fleet without members yet; all end with the block."""
+    with contextlib.ExitStack() as stack:
+        redis_server = RedisServer(directory / "redis", persistent=persistent, host=host).start()
+        stack.callback(redis_server.close)
+        members = Fleet(directory, redis_server, **settings)
+        stack.callback(members.close)
+        yield members
