@@ -12,10 +12,20 @@ cd "$(dirname "$0")/.."
 SUITE=${SUITE:-bookworm}
 CACHE=${CACHE:-.cache/images}
 PYTHON=${PYTHON:-python3}
-export DOCKER_BUILDKIT=0 # the builder that every dockerd has
 mkdir -p "$CACHE"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT INT TERM
+
+# BuildKit leaves out the stages that a target does not need; a docker without it has the older builder.
+DOCKER=${DOCKER:-}
+for candidate in $DOCKER docker /usr/bin/docker; do
+    major=$("$candidate" --version 2>/dev/null | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+    [ -n "$major" ] || continue
+    DOCKER=$candidate DOCKER_BUILDKIT=0
+    if [ "$major" -lt 23 ] || "$candidate" buildx version >/dev/null 2>&1; then DOCKER_BUILDKIT=1 && break; fi
+done
+export DOCKER_BUILDKIT
+docker() { "$DOCKER" "$@"; }
 
 rootfs() { # rootfs NAME PACKAGES: import a root file system, unless dockerd has it already
     tag="reward-base-$1:$(echo "$SUITE $2" | sha256sum | cut -c1-12)"
@@ -35,16 +45,22 @@ rootfs() { # rootfs NAME PACKAGES: import a root file system, unless dockerd has
 }
 
 context() { # what the Dockerfile copies, and the wheels of the very versions that constraints.txt names
-    mkdir -p "$scratch/context" "$CACHE/wheels"
+    mkdir -p "$scratch/context/owns"
     cp -r pyproject.toml README.md LICENSE CHANGELOG.md constraints.txt reward_server sandbox language_id \
         "$scratch/context/"
     find "$scratch/context" -name __pycache__ -prune -exec rm -rf {} +
-    "$PYTHON" -m pip wheel --quiet --no-deps --wheel-dir "$scratch/context/wheels" "$scratch/context"
-    rm -rf "$scratch/context/build"
-    "$PYTHON" -m pip download --quiet --only-binary :all: --constraint constraints.txt --dest "$CACHE/wheels" \
-        --find-links "$CACHE/wheels" "$(echo "$scratch"/context/wheels/reward_server-*.whl)" "pip>=25.1"
-    rm -f "$CACHE"/wheels/reward_server-*.whl
-    cp "$CACHE"/wheels/*.whl "$scratch/context/wheels/"
+    # The dates of files are part of a wheel; with one date the same sources are the same layer.
+    SOURCE_DATE_EPOCH=1700000000 "$PYTHON" -m pip wheel --quiet --no-deps --wheel-dir "$scratch/context/owns" \
+        "$scratch/context"
+    wheels="$CACHE/wheels-$(cat pyproject.toml constraints.txt | sha256sum | cut -c1-12)"
+    if [ ! -d "$wheels" ]; then
+        # async-timeout: redis-py needs it on the Python of Debian 12, which is 3.11.2, and not on that of this host.
+        "$PYTHON" -m pip download --quiet --only-binary :all: --constraint constraints.txt --dest "$wheels.part" \
+            "$(echo "$scratch"/context/owns/reward_server-*.whl)" "pip>=25.1" async-timeout
+        rm -f "$wheels.part"/reward_server-*.whl
+        mv "$wheels.part" "$wheels"
+    fi
+    cp -r "$wheels" "$scratch/context/wheels"
 }
 
 build() { # build TARGET TAG...

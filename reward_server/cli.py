@@ -12,6 +12,7 @@ import math
 import socket
 import sys
 import tomllib
+from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
 from types import FrameType
@@ -33,12 +34,13 @@ from reward_server.models import ScoreRequest, field_errors
 from reward_server.presets import Preset, PresetFileError, Presets, UnknownPresetError
 from reward_server.sandbox_metrics import WorkerMetrics
 from reward_server.scoring_run import Server, ServerError, embedded_server, remote_server, score_rollouts
-from reward_server.service import Service, local_settings
-from reward_server.settings import Settings, SettingsError, load_settings
+from reward_server.service import Service, docker_settings, local_settings
+from reward_server.settings import SandboxSettings, Settings, SettingsError, load_settings
 from reward_server.tables import show_samples, show_summary
+from sandbox.docker import DockerJudge, DockerSettings
 from sandbox.host import probe_host
 from sandbox.local import LocalJudge
-from sandbox.models import SandboxUnavailableError
+from sandbox.models import Health, SandboxUnavailableError
 from sandbox.streams import Names
 from sandbox.worker import WorkerSettings
 
@@ -186,7 +188,10 @@ async def _work(settings: Settings, listening: socket.socket) -> None:
 @app.command()
 def check(config: ConfigFile = None) -> None:
     """Say whether this host is fit to sandbox, and what is missing if it is not."""
-    report = probe_host(_settings(config).sandbox.cache_dir)
+    sandbox = _settings(config).sandbox
+    if sandbox.backend == "docker":
+        _check_docker(sandbox)
+    report = probe_host(sandbox.cache_dir)
     table = Table.grid(padding=(0, 2))
     for name, value in report.facts.items():
         table.add_row(name, value)
@@ -196,6 +201,25 @@ def check(config: ConfigFile = None) -> None:
         people.print(f"- {sentence}", highlight=False, markup=False)
     people.print(table)
     raise typer.Exit(Exit.OK if report.fit else Exit.UNSCORED)
+
+
+def _check_docker(sandbox: SandboxSettings) -> NoReturn:
+    """Start one container and end it. What counts is dockerd and its image, not what this host has."""
+    health = asyncio.run(_docker_health(docker_settings(sandbox)))
+    verdict = "[green]fit[/green]" if health.ready else "[red]not fit[/red]"
+    people.print(f"Docker is {verdict} to run untrusted programs: {health.detail}.", highlight=False)
+    raise typer.Exit(Exit.OK if health.ready else Exit.UNSCORED)
+
+
+async def _docker_health(settings: DockerSettings) -> Health:
+    judge = DockerJudge(replace(settings, workers=1))
+    try:
+        await judge.start()
+        return judge.health()
+    except SandboxUnavailableError as error:
+        return Health(False, str(error))
+    finally:
+        await judge.close()
 
 
 @app.command()

@@ -18,6 +18,7 @@ from reward_server.sandbox_metrics import QueueCollector, SandboxCollector
 from reward_server.scorer import Scorer
 from reward_server.settings import SandboxSettings, Settings
 from sandbox.absent import AbsentJudge
+from sandbox.docker import DockerJudge, DockerSettings
 from sandbox.local import LocalJudge, LocalSettings
 from sandbox.models import Judge, SandboxUnavailableError
 from sandbox.queue import RedisJudge, RedisSettings
@@ -139,6 +140,8 @@ def _judge(settings: Settings, metrics: Metrics) -> Judge:
         case "redis":
             judge = RedisJudge(redis_settings(settings), metrics)
             metrics.collect_from(QueueCollector(judge))
+        case "docker":
+            judge = DockerJudge(docker_settings(sandbox), metrics)
         case "local":
             judge = LocalJudge(local_settings(sandbox), metrics)
     metrics.collect_from(SandboxCollector(judge))
@@ -152,6 +155,20 @@ def local_settings(sandbox: SandboxSettings) -> LocalSettings:
         max_waiting=sandbox.max_waiting,
         cache_dir=sandbox.cache_dir,
         remembered_results=sandbox.remembered_results,
+    )
+
+
+def docker_settings(sandbox: SandboxSettings) -> DockerSettings:
+    """What a judge in containers is told."""
+    return DockerSettings(
+        workers=sandbox.workers,
+        max_waiting=sandbox.max_waiting,
+        cache_dir=sandbox.cache_dir,
+        remembered_results=sandbox.remembered_results,
+        image=sandbox.docker_image,
+        runtime=sandbox.docker_runtime,
+        seccomp=sandbox.docker_seccomp,
+        memory_mb=sandbox.docker_memory_mb,
     )
 
 

@@ -51,7 +51,7 @@ class SandboxSettings(_Settings):
 
     model_config = SettingsConfigDict(env_prefix="SANDBOX_", extra="forbid", frozen=True)
 
-    backend: Literal["local", "redis", "off"] = Field("local", description="`off` leaves code tasks unscored.")
+    backend: Literal["local", "docker", "redis", "off"] = Field("local", description="`off` leaves code unscored.")
     workers: Annotated[int, Field(ge=1)] = Field(default_factory=cores, description="Programs that run at once.")
     max_waiting: Annotated[int, Field(ge=1)] = Field(65_536, description="Jobs that may wait for a worker.")
     cache_dir: Path = Field(default_factory=default_cache_dir, description="Precompiled headers and binaries.")
@@ -67,6 +67,10 @@ class SandboxSettings(_Settings):
     lease_seconds: Annotated[float, Field(ge=1)] = Field(15.0, description="How long a silent worker keeps a job.")
     cache_seconds: Annotated[int, Field(ge=0)] = Field(86_400, description="Verdicts are kept in Redis; 0: not at all.")
     drain_seconds: Annotated[float, Field(ge=0)] = Field(30.0, description="A worker's grace on SIGTERM.")
+    docker_image: str = Field("reward-sandbox:local", description="Of the containers that programs run in.")
+    docker_runtime: str = Field("", description="As dockerd knows it, `runsc` or `kata`; empty for its default.")
+    docker_seccomp: Path | None = Field(None, description="A profile that allows namespaces; empty: Docker's default.")
+    docker_memory_mb: Annotated[int, Field(ge=1536)] = Field(2048, description="Of one container.")
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(9100, description="Of a worker's metrics and health.")
 

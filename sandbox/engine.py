@@ -33,6 +33,7 @@ _AGENT: Final = (
 _FIRST_USER: Final = 20_000
 _USERS: Final = 40_000  # up to 60,000: remapped user ids end at 65,536
 _CALL_SECONDS: Final = 60
+_USUAL_PLACE: Final = "unix:///var/run/docker.sock"
 _THREADS: Final = 8
 _MIB: Final = 1024 * 1024
 
@@ -97,7 +98,10 @@ class Engine:
         if not hasattr(attached, "fileno") or type(attached).__module__ == "ssl":
             raise SlotDiedError("dockerd over TLS or ssh is not supported; use its socket")
         stream = socket.socket(fileno=os.dup(attached.fileno()))
+        # Both, for the one keeps the other open, and the SDK keeps that.
+        held = getattr(attached, "_sock", attached)
         attached.close()
+        held.close()
         client.start(name)
         return stream
 
@@ -185,6 +189,7 @@ class Engine:
         if not hasattr(self._clients, "client"):
             sdk = _sdk()
             where = {"base_url": self._docker_host} if self._docker_host else sdk.utils.kwargs_from_env()
+            reach(where.get("base_url", _USUAL_PLACE))
             self._clients.client = sdk.APIClient(**where, version="auto", timeout=_CALL_SECONDS)
             self._opened.append(self._clients.client)
         return self._clients.client
@@ -196,6 +201,17 @@ def _sdk() -> Any:
         return importlib.import_module("docker")
     except ImportError as error:
         raise SandboxUnavailableError("the package docker is missing: pip install docker") from error
+
+
+def reach(address: str) -> None:
+    """Connect to where dockerd should be, if that is a socket of this machine. Raises OSError.
+
+    The SDK asks too, and when nobody answers leaves its own end open.
+    """
+    _, is_local, path = address.partition("unix://")
+    if is_local:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(path)
 
 
 def identity() -> str:

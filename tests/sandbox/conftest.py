@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from sandbox import toolchain
+from sandbox.docker import DockerJudge, DockerSettings
 from sandbox.local import LocalJudge, LocalSettings, default_cache_dir
 from sandbox.models import ExecuteJob, Execution, Judge, JudgeJob, JudgeResult, Limits
+from tests import dockerd
 from tests.sandbox.plain_user import PlainUserJudge
 
 DATA = Path(__file__).parent / "data"
@@ -39,7 +41,16 @@ def _plain_user(cache_dir: Path) -> Judge:
     return PlainUserJudge(cache_dir, workers=1, kind="auto", scratch="/tmp")
 
 
-BACKENDS: dict[str, Callable[[Path], Judge]] = {"local": _local, "plain user": _plain_user}
+def _docker(cache_dir: Path, docker_host: str) -> Judge:
+    """Containers as they come, under Docker's default profile."""
+    return DockerJudge(
+        DockerSettings(
+            cache_dir=cache_dir, workers=2, remembered_results=0, compile_cpu_seconds=7.0, docker_host=docker_host
+        )
+    )
+
+
+BACKENDS: dict[str, Callable[..., Judge]] = {"local": _local, "plain user": _plain_user, "docker": _docker}
 
 
 class Bench:
@@ -51,7 +62,7 @@ class Bench:
 
     def lacks(self, sample: Sample) -> bool:
         """Whether this host cannot give the program what it needs: a second process, or memory shared with one."""
-        return "needs" in sample.header and self.judge.health().detail.startswith("landlock")
+        return "needs" in sample.header and "landlock" in self.judge.health().detail
 
     def run(self, coroutine: Any) -> Any:
         return self._runner.run(coroutine)
@@ -81,7 +92,16 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session", params=list(BACKENDS))
 def bench(request: pytest.FixtureRequest, cache_dir: Path) -> Iterator[Bench]:
     """Every backend in turn."""
-    yield from _started(BACKENDS[request.param](cache_dir))
+    needed = [request.getfixturevalue("docker_host")] if request.param == "docker" else []
+    yield from _started(BACKENDS[request.param](cache_dir, *needed))
+
+
+@pytest.fixture(scope="session")
+def docker_host() -> Iterator[str]:
+    """A dockerd that has the image."""
+    with dockerd.running() as address:
+        pass  # DEV
+        yield address
 
 
 @pytest.fixture(scope="session")
