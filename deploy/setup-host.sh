@@ -1,6 +1,8 @@
 #!/bin/sh
 # Installs what the sandbox needs of the host, on Debian and Ubuntu; elsewhere it says what that is.
 # g++ and make compile programs, mold links them quickly, bubblewrap isolates them (a wheel carries it too).
+# `setup-host.sh test` adds what the tests of the Docker backend need: dockerd, and mmdebstrap for its images;
+# `setup-host.sh compose` adds docker-compose.
 set -eu
 
 missing=""
@@ -12,6 +14,13 @@ need() { # need PACKAGE PROBE...: PROBE succeeds when PACKAGE is there
 need python3-venv python3 -c 'import ensurepip, venv'
 need g++ sh -c 'command -v g++'
 need mold sh -c 'command -v mold'
+case ${1:-} in
+test | compose)
+    need docker.io sh -c 'command -v dockerd'
+    need mmdebstrap sh -c 'command -v mmdebstrap'
+    ;;
+esac
+[ "${1:-}" != compose ] || need docker-compose sh -c 'docker compose version || command -v docker-compose'
 
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sandbox.local import default_cache_dir
@@ -69,7 +69,9 @@ class SandboxSettings(_Settings):
     drain_seconds: Annotated[float, Field(ge=0)] = Field(30.0, description="A worker's grace on SIGTERM.")
     docker_image: str = Field("reward-sandbox:local", description="Of the containers that programs run in.")
     docker_runtime: str = Field("", description="As dockerd knows it, `runsc` or `kata`; empty for its default.")
-    docker_seccomp: Path | None = Field(None, description="A profile that allows namespaces; empty: Docker's default.")
+    docker_seccomp: Annotated[Path | None, BeforeValidator(lambda text: text or None)] = Field(
+        None, description="A profile that allows namespaces; empty: Docker's default."
+    )
     docker_memory_mb: Annotated[int, Field(ge=1536)] = Field(2048, description="Of one container.")
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(9100, description="Of a worker's metrics and health.")

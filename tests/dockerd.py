@@ -28,8 +28,8 @@ _START_SECONDS = 60.0
 
 
 @contextlib.contextmanager
-def running() -> Iterator[str]:
-    """The address of a dockerd."""
+def running(*, bridge: bool = False) -> Iterator[str]:
+    """The address of a dockerd; `bridge` for one whose containers may talk to each other."""
     address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     if _answers(address):
         yield address
@@ -40,7 +40,7 @@ def running() -> Iterator[str]:
             command = [
                 *("dockerd", "--host", f"unix://{place}/docker.sock", "--pidfile", str(place / "pid")),
                 *("--data-root", str(place / "data"), "--exec-root", str(place / "exec")),
-                *("--iptables=false", "--bridge=none"),
+                *("--iptables=false", *([] if bridge else ["--bridge=none"])),
             ]
             process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         try:
@@ -73,6 +73,13 @@ def _answers(address: str) -> bool:
 def client(address: str) -> Any:
     """A client of the SDK's."""
     return docker.APIClient(base_url=address, version="auto", timeout=60)
+
+
+@contextlib.contextmanager
+def opened(address: str) -> Iterator[Any]:
+    """A client, closed at the end."""
+    with contextlib.closing(client(address)) as one:
+        yield one
 
 
 def build(address: str, *images: str) -> None:

@@ -100,7 +100,7 @@ def bench(request: pytest.FixtureRequest, cache_dir: Path) -> Iterator[Bench]:
 def docker_host() -> Iterator[str]:
     """A dockerd that has the image."""
     with dockerd.running() as address:
-        pass  # DEV
+        dockerd.build(address, "worker")
         yield address
 
 
