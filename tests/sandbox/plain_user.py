@@ -43,10 +43,11 @@ def command(module: str, *arguments: str, cache_dir: Path) -> list[str]:
         f"mount --rbind {shlex.quote(str(cache_dir / 'precompiled'))} /mnt/own/precompiled",
         "mount -t tmpfs -o mode=1777 tmpfs /tmp",
         *_uncovered(sys.base_prefix),
-        f"export PYTHONPATH=/mnt/project:/mnt/packages PYTHONDONTWRITEBYTECODE=1 PATH=/usr/bin:/bin HOME=/mnt/own",
-        f"exec setpriv --reuid={USER} --regid={USER} --clear-groups --inh-caps=-all --bounding-set=-all "
+        "export PYTHONPATH=/mnt/project:/mnt/packages PYTHONDONTWRITEBYTECODE=1 PATH=/usr/bin:/bin HOME=/mnt/own",
+        f"setpriv --reuid={USER} --regid={USER} --clear-groups --inh-caps=-all --bounding-set=-all "
         f"{shlex.quote(os.path.realpath(getattr(sys, '_base_executable', sys.executable)))} -s -m "
         f"{shlex.join([module, *arguments])}",
+        "exit $?",  # so that the judge is not process 1, whom the kernel would protect
     ]
     own = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
     return [*own, "sh", "-c", "\n".join(script)]
