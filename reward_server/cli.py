@@ -34,7 +34,7 @@ from reward_server.scoring_run import Server, ServerError, embedded_server, remo
 from reward_server.service import Service
 from reward_server.settings import Settings, SettingsError, load_settings
 from reward_server.tables import show_samples, show_summary
-from sandbox.host import probe_host
+from sandbox.host import Isolation, probe_host
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 people = Console(stderr=True)
@@ -142,7 +142,9 @@ def score(
 @app.command()
 def check(config: ConfigFile = None) -> None:
     """Say whether this host is fit to sandbox, and what is missing if it is not."""
-    report = probe_host(_settings(config).sandbox.cache_dir)
+    sandbox = _settings(config).sandbox
+    isolation = Isolation(sandbox.isolation, sandbox.scratch, sandbox.accept_lost)
+    report = probe_host(sandbox.cache_dir, isolation)
     table = Table.grid(padding=(0, 2))
     for name, value in report.facts.items():
         table.add_row(name, value)

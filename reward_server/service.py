@@ -17,6 +17,7 @@ from reward_server.presets import Presets
 from reward_server.scorer import Scorer
 from reward_server.settings import Settings
 from sandbox.absent import AbsentJudge
+from sandbox.host import Isolation
 from sandbox.local import LocalJudge, LocalSettings
 from sandbox.models import Judge, SandboxUnavailableError
 
@@ -131,5 +132,10 @@ def _judge(settings: Settings) -> Judge:
     if sandbox.backend == "off":
         return AbsentJudge("SANDBOX_BACKEND is off")
     return LocalJudge(
-        LocalSettings(workers=sandbox.workers, max_waiting=sandbox.max_waiting, cache_dir=sandbox.cache_dir)
+        LocalSettings(
+            workers=sandbox.workers,
+            max_waiting=sandbox.max_waiting,
+            cache_dir=sandbox.cache_dir,
+            isolation=Isolation(sandbox.isolation, sandbox.scratch, sandbox.accept_lost),
+        )
     )

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sandbox.local import default_cache_dir
@@ -55,6 +55,20 @@ class SandboxSettings(_Settings):
     workers: Annotated[int, Field(ge=1)] = Field(default_factory=cores, description="Programs that run at once.")
     max_waiting: Annotated[int, Field(ge=1)] = Field(65_536, description="Jobs that may wait for a worker.")
     cache_dir: Path = Field(default_factory=default_cache_dir, description="Precompiled headers and binaries.")
+    isolation: Literal["auto", "bubblewrap", "landlock"] = Field(
+        "auto", description="What holds programs; `auto` takes the first of the two that this host allows."
+    )
+    scratch: Path | None = Field(
+        None, description="Without namespaces: where programs write. With one worker it is all theirs: `/tmp`, say."
+    )
+    accept_lost: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma-separated: what may be lost where there is no Landlock either. `check` says what is."
+    )
+
+    @field_validator("accept_lost", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
 
 class Settings(_Settings):
