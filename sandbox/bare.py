@@ -128,7 +128,17 @@ def find_host(
     else:
         place = scratch if scratch is not None else Path(tempfile.gettempdir())
         _private_directory(place)
-    return Host(jail.find_interpreter(), precompiled, place, exclusive, first_user, landlock.version())
+    interpreter = jail.find_interpreter()
+    if not _passable(interpreter.executable):
+        raise SandboxUnavailableError(f"programs have users of their own, to whom {interpreter.executable} is closed")
+    if precompiled is not None and not _passable(str(precompiled)):
+        precompiled = None
+    return Host(interpreter, precompiled, place, exclusive, first_user, landlock.version())
+
+
+def _passable(path: str) -> bool:
+    """Whether the users that slots become get to a file: root gives its own up, anybody else keeps his."""
+    return os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in Path(path).parents)
 
 
 def _private_directory(base: Path) -> Path:

@@ -217,6 +217,10 @@ async def _traces() -> dict[str, Any]:
     """What there is when every zygote has its next init."""
     while not all(family.children(pid) for pid in family.children(os.getpid())):  # noqa: ASYNC110 - no event says so
         await asyncio.sleep(0.01)
+    return _seen()
+
+
+def _seen() -> dict[str, Any]:
     zygotes = family.children(os.getpid())
     return {
         "zygotes": zygotes,
