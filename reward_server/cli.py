@@ -38,7 +38,7 @@ from reward_server.service import Service, docker_settings, local_settings
 from reward_server.settings import SandboxSettings, Settings, SettingsError, load_settings
 from reward_server.tables import show_samples, show_summary
 from sandbox.docker import DockerJudge, DockerSettings
-from sandbox.host import probe_host
+from sandbox.host import Isolation, probe_host
 from sandbox.local import LocalJudge
 from sandbox.models import Health, SandboxUnavailableError
 from sandbox.streams import Names
@@ -191,7 +191,8 @@ def check(config: ConfigFile = None) -> None:
     sandbox = _settings(config).sandbox
     if sandbox.backend == "docker":
         _check_docker(sandbox)
-    report = probe_host(sandbox.cache_dir)
+    isolation = Isolation(sandbox.isolation, sandbox.scratch, sandbox.accept_lost)
+    report = probe_host(sandbox.cache_dir, isolation)
     table = Table.grid(padding=(0, 2))
     for name, value in report.facts.items():
         table.add_row(name, value)

@@ -19,6 +19,7 @@ from reward_server.scorer import Scorer
 from reward_server.settings import SandboxSettings, Settings
 from sandbox.absent import AbsentJudge
 from sandbox.docker import DockerJudge, DockerSettings
+from sandbox.host import Isolation
 from sandbox.local import LocalJudge, LocalSettings
 from sandbox.models import Judge, SandboxUnavailableError
 from sandbox.queue import RedisJudge, RedisSettings
@@ -155,6 +156,7 @@ def local_settings(sandbox: SandboxSettings) -> LocalSettings:
         max_waiting=sandbox.max_waiting,
         cache_dir=sandbox.cache_dir,
         remembered_results=sandbox.remembered_results,
+        isolation=Isolation(sandbox.isolation, sandbox.scratch, sandbox.accept_lost),
     )
 
 

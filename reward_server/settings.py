@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sandbox.local import default_cache_dir
@@ -75,6 +75,20 @@ class SandboxSettings(_Settings):
     docker_memory_mb: Annotated[int, Field(ge=1536)] = Field(2048, description="Of one container.")
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(9100, description="Of a worker's metrics and health.")
+    isolation: Literal["auto", "bubblewrap", "landlock"] = Field(
+        "auto", description="What holds programs; `auto` takes the first of the two that this host allows."
+    )
+    scratch: Path | None = Field(
+        None, description="Without namespaces: where programs write. With one worker it is all theirs: `/tmp`, say."
+    )
+    accept_lost: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma-separated: what may be lost where there is no Landlock either. `check` says what is."
+    )
+
+    @field_validator("accept_lost", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
 
 class Settings(_Settings):

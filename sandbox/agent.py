@@ -33,15 +33,12 @@ log = logging.getLogger(__name__)
 _BEAT_SECONDS: Final = 1.0
 
 
-def main(cache_dir: Path, scratch: Path | None) -> int:
-    """Serve until standard input ends. Returns 1 where this container does not isolate.
-
-    `scratch` is a directory that is the programs' alone, should there be no namespaces: nothing else in it survives.
-    """
+def main(cache_dir: Path, isolation: Isolation) -> int:
+    """Serve until standard input ends. Returns 1 where this container does not isolate."""
     # A print of a library must not get into the protocol: what is called standard output now is standard error.
     protocol = os.dup(1)
     os.dup2(2, 1)
-    return asyncio.run(_serve(LocalSettings(cache_dir, workers=1, isolation=Isolation(scratch=scratch)), protocol))
+    return asyncio.run(_serve(LocalSettings(cache_dir, workers=1, isolation=isolation), protocol))
 
 
 async def _serve(settings: LocalSettings, protocol: int) -> int:

@@ -94,7 +94,7 @@ class Host:
     interpreter: jail.Interpreter
     precompiled: Path | None
     scratch: Path
-    exclusive: bool = False  # the one slot has `scratch` itself for its programs, not a directory below it
+    exclusive: bool = False  # the one slot has `scratch` itself for its programs, not a private directory below it
     first_user: int = 61_000
     landlock: int = 0
 
@@ -127,13 +127,23 @@ def find_host(
             raise SandboxUnavailableError(f"programs would write to the cache: {cache_dir} is inside of {scratch}")
         place = scratch
     else:
-        place = _private_directory(scratch)
-    return Host(jail.find_interpreter(), precompiled, place, exclusive, first_user, landlock.version())
+        place = scratch if scratch is not None else Path(tempfile.gettempdir())
+        _private_directory(place)
+    interpreter = jail.find_interpreter()
+    if not _passable(interpreter.executable):
+        raise SandboxUnavailableError(f"programs have users of their own, to whom {interpreter.executable} is closed")
+    if precompiled is not None and not _passable(str(precompiled)):
+        precompiled = None
+    return Host(interpreter, precompiled, place, exclusive, first_user, landlock.version())
 
 
-def _private_directory(scratch: Path | None) -> Path:
+def _passable(path: str) -> bool:
+    """Whether the users that slots become get to a file: root gives its own up, anybody else keeps his."""
+    return os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in Path(path).parents)
+
+
+def _private_directory(base: Path) -> Path:
     """A directory of this user's that nobody else writes to."""
-    base = scratch if scratch is not None else Path(tempfile.gettempdir())
     place = base / f"reward-sandbox-{os.geteuid()}"
     try:
         place.mkdir(mode=0o700, exist_ok=True)
@@ -151,7 +161,7 @@ def sweep(host: Host) -> None:
     """Remove the scratch directories of servers that are no more."""
     if host.exclusive:
         return
-    for path in host.scratch.glob("*-*-*"):
+    for path in _private_directory(host.scratch).glob("*-*-*"):
         pid, token, _ = path.name.split("-")
         if token != _TOKEN and (pid == str(os.getpid()) or not Path(f"/proc/{pid}").exists()):
             with contextlib.suppress(OSError):
@@ -199,6 +209,7 @@ class BareSlot(JailSlot):
         super().__init__(index, unused)
         self._host = host
         self._starts = 0
+        self._place: Path | None = None
 
     def _launch(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
         self._said = os.memfd_create("said", os.MFD_CLOEXEC)
@@ -229,11 +240,11 @@ class BareSlot(JailSlot):
         if self._host.exclusive:
             return self._host.scratch
         self._starts += 1
-        place = self._host.scratch / f"{os.getpid()}-{_TOKEN}-{self.index}.{self._starts}"
-        place.mkdir(mode=0o700)
+        self._place = _private_directory(self._host.scratch) / f"{os.getpid()}-{_TOKEN}-{self.index}.{self._starts}"
+        self._place.mkdir(mode=0o700)
         if user is not None:
-            os.chown(place, user, user)
-        return place
+            os.chown(self._place, user, user)
+        return self._place
 
     def kill(self) -> None:
         """Tell the zygote to end, and everything below it first."""
@@ -250,10 +261,11 @@ class BareSlot(JailSlot):
             except subprocess.TimeoutExpired:
                 process.kill()  # its children die with it
         await super()._end_processes()
-        if not self._host.exclusive and self._starts:
-            place = self._host.scratch / f"{os.getpid()}-{_TOKEN}-{self.index}.{self._starts}"
+        if self._place is not None:
             with contextlib.suppress(OSError):  # what cannot be removed now is for the next sweep
-                await asyncio.to_thread(Scratch(str(place)).remove)
+                await asyncio.to_thread(Scratch(str(self._place)).remove)
+                self._place.parent.rmdir()
+            self._place = None
 
 
 def _sealed_modules() -> int:

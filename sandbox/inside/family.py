@@ -30,11 +30,12 @@ def children(pid: int) -> list[int]:
             with contextlib.suppress(ProcessLookupError), open(f"/proc/{pid}/task/{task}/children", "rb") as file:
                 listed += map(int, file.read().split())
     except FileNotFoundError:  # it is gone, or the kernel keeps no such list
-        return [other for other in map(int, filter(str.isdigit, os.listdir("/proc"))) if _parent(other) == pid]
+        return [other for other in map(int, filter(str.isdigit, os.listdir("/proc"))) if parent(other) == pid]
     return listed
 
 
-def _parent(pid: int) -> int | None:
+def parent(pid: int) -> int | None:
+    """Who started a process, or has adopted it; None when it is gone."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return int(file.read().rpartition(b")")[2].split()[1])

@@ -61,10 +61,9 @@ def version() -> int:
 
 
 class Ruleset:
-    """What may still be reached. Everything that this kernel's version can refuse is refused until granted."""
+    """What may still be reached. Everything that the version `known` can refuse is refused until granted."""
 
-    def __init__(self) -> None:
-        known = version()
+    def __init__(self, known: int) -> None:
         self._handled = (1 << _FILE_RIGHTS.get(known, 16)) - 1
         self._flags = _LOG_SAME_EXEC_OFF if known >= 7 else 0  # hostile programs would fill the audit log
         attributes = struct.pack("=Q", self._handled)

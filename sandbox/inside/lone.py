@@ -240,7 +240,7 @@ class _LoneInit(init.Init):
         return _Walls(self._ruleset(kind, argv) if version else None, system_calls)
 
     def _ruleset(self, kind: str, argv: list[str]) -> landlock.Ruleset:
-        rules = landlock.Ruleset()
+        rules = landlock.Ruleset(self._view.landlock)
         rules.allow_reading(self._root.read)
         rules.allow_devices(self._view.devices)
         if kind == "compile":

@@ -15,7 +15,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-_DEEPEST: Final = 100  # deeper nests are past any limit: a descriptor is held for each level
+_DEEPEST: Final = 100  # a descriptor is held for each level; deeper nests are past any limit
 _BLOCK_BYTES: Final = 512
 
 
@@ -95,7 +95,7 @@ class Scratch:
         try:
             while names := os.listdir(top):
                 for name in names:
-                    _remove(top, name, numbers)
+                    _remove(top, top, name, 0, numbers)
         finally:
             os.close(top)
 
@@ -126,23 +126,22 @@ def _opened(directory: int, name: str) -> int:
     return os.open(name, flags, dir_fd=directory)
 
 
-def _remove(top: int, name: str, numbers: Iterator[int]) -> None:
-    """Remove one entry; what is in a directory is moved up first, so that no path gets long and no level is held."""
-    if not stat.S_ISDIR(os.stat(name, dir_fd=top, follow_symlinks=False).st_mode):
-        os.unlink(name, dir_fd=top)
+def _remove(top: int, directory: int, name: str, depth: int, numbers: Iterator[int]) -> None:
+    """Remove one entry of `directory`; what lies too deep is moved to the top instead, to be met there again."""
+    if not stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+        os.unlink(name, dir_fd=directory)
         return
-    os.chmod(name, stat.S_IRWXU, dir_fd=top)
-    inner = _opened(top, name)
+    os.chmod(name, stat.S_IRWXU, dir_fd=directory)
+    if depth == _DEEPEST:
+        os.rename(name, _free_name(top, numbers), src_dir_fd=directory, dst_dir_fd=top)
+        return
+    inner = _opened(directory, name)
     try:
         for child in os.listdir(inner):
-            if stat.S_ISDIR(os.stat(child, dir_fd=inner, follow_symlinks=False).st_mode):
-                os.chmod(child, stat.S_IRWXU, dir_fd=inner)  # or it could not be told of its new parent
-                os.rename(child, _free_name(top, numbers), src_dir_fd=inner, dst_dir_fd=top)
-            else:
-                os.unlink(child, dir_fd=inner)
+            _remove(top, inner, child, depth + 1, numbers)
     finally:
         os.close(inner)
-    os.rmdir(name, dir_fd=top)
+    os.rmdir(name, dir_fd=directory)
 
 
 def _free_name(top: int, numbers: Iterator[int]) -> str:

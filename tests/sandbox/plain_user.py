@@ -11,45 +11,58 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import json
 import os
 import pickle
 import shlex
 import struct
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from sandbox.__main__ import main
 from sandbox.host import Isolation
-from sandbox.inside import kernel, syscalls
+from sandbox.inside import family, kernel, landlock, syscalls
 from sandbox.local import LocalJudge, LocalSettings
 from sandbox.models import ExecuteJob, Execution, Health, JudgeJob, JudgeResult, SandboxUnavailableError
 
 USER = 12_345
+OWN = Path("/mnt/own")
 ROOT = Path(__file__).parents[2]
 _LENGTH = struct.Struct("<I")
 _EPERM = 0x0005_0000 | errno.EPERM
 _NEW_NAMESPACES = 0x7E02_0000
 
 
-def command(module: str, *arguments: str, cache_dir: Path) -> list[str]:
-    """Run a module as the plain user: in new mount and process namespaces, and able to make none."""
+def command(*arguments: str, cache_dir: Path, user: int = USER) -> list[str]:
+    """Run this module as `user`: in new mount and process namespaces, and able to make none."""
     packages = next(path for path in sys.path if Path(path, "pydantic_core").is_dir() or Path(path, "numpy").is_dir())
     shown = {"python": sys.base_prefix, "project": str(ROOT), "packages": packages}
     script = [
         "set -e",
         "mount -t tmpfs -o mode=755 tmpfs /mnt",
         *(f"mkdir /mnt/{name}; mount --rbind {shlex.quote(path)} /mnt/{name}" for name, path in shown.items()),
-        f"mkdir -p /mnt/own/precompiled; chown {USER}:{USER} /mnt/own",
+        f"mkdir -p /mnt/own/precompiled; chown {user}:{user} /mnt/own",
         f"mount --rbind {shlex.quote(str(cache_dir / 'precompiled'))} /mnt/own/precompiled",
         "mount -t tmpfs -o mode=1777 tmpfs /tmp",
         *_uncovered(sys.base_prefix),
         "export PYTHONPATH=/mnt/project:/mnt/packages PYTHONDONTWRITEBYTECODE=1 PATH=/usr/bin:/bin HOME=/mnt/own",
-        f"exec setpriv --reuid={USER} --regid={USER} --clear-groups --inh-caps=-all --bounding-set=-all "
+        f"setpriv --reuid={user} --regid={user} --clear-groups --inh-caps=-all --bounding-set={_capabilities(user)} "
         f"{shlex.quote(os.path.realpath(getattr(sys, '_base_executable', sys.executable)))} -s -m "
-        f"{shlex.join([module, *arguments])}",
+        f"{shlex.join(['tests.sandbox.plain_user', *arguments])}",
+        "exit $?",  # so that the judge is not process 1, whom the kernel would protect
     ]
     own = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
     return [*own, "sh", "-c", "\n".join(script)]
+
+
+def _capabilities(user: int) -> str:
+    """None; for root those that a container has by default."""
+    if user != 0:
+        return "-all"
+    kept = "chown dac_override fsetid fowner mknod net_raw setgid setuid setfcap setpcap sys_chroot kill audit_write"
+    return ",".join(["-all", *(f"+{name}" for name in kept.split())])
 
 
 def _uncovered(path: str) -> list[str]:
@@ -66,9 +79,9 @@ def _uncovered(path: str) -> list[str]:
 class PlainUserJudge:
     """The far judge, as if it were here."""
 
-    def __init__(self, cache_dir: Path, *, workers: int, kind: str = "landlock", scratch: str = "") -> None:
-        arguments = (str(workers), kind, scratch)
-        self._command = command("tests.sandbox.plain_user", *arguments, cache_dir=cache_dir)
+    def __init__(self, cache_dir: Path, *, user: int = USER, **options: Any) -> None:
+        """`options` are those of `Over`."""
+        self._command = command("serve", json.dumps(options), cache_dir=cache_dir, user=user)
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._answers: dict[int, asyncio.Future[Any]] = {}
@@ -149,14 +162,28 @@ def forbid_namespaces() -> None:
     kernel.Filter(code).install()
 
 
-async def serve(workers: int, kind: str, scratch: str) -> None:
+@dataclass(frozen=True)
+class Over:
+    """How it is over there."""
+
+    workers: int = 2
+    kind: Literal["auto", "bubblewrap", "landlock"] = "landlock"
+    scratch: str | None = None
+    accept_lost: tuple[str, ...] = ()
+    landlock: int | None = None  # the version of an older kernel, to be held to
+
+    def settings(self) -> LocalSettings:
+        scratch = Path(self.scratch) if self.scratch is not None else None
+        isolation = Isolation(self.kind, scratch, tuple(self.accept_lost))
+        return LocalSettings(OWN, self.workers, remembered_results=0, compile_cpu_seconds=7.0, isolation=isolation)
+
+
+async def serve(over: Over) -> None:
     """Answer what is asked on stdin until it ends."""
-    isolation = Isolation(kind=kind, scratch=Path(scratch) if scratch else None)  # type: ignore[arg-type]
-    judge = LocalJudge(
-        LocalSettings(
-            Path("/mnt/own"), workers=workers, remembered_results=0, compile_cpu_seconds=7.0, isolation=isolation
-        )
-    )
+    if over.landlock is not None:
+        older = over.landlock
+        landlock.version = lambda: older
+    judge = LocalJudge(over.settings())
     reader = asyncio.StreamReader(limit=1 << 30)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -176,7 +203,7 @@ async def _answer(judge: LocalJudge, number: int, what: str, job: Any) -> None:
             await judge.start()
             value = judge.tier
         elif what == "traces":
-            value = _traces()
+            value = await _traces()
         else:
             value = await getattr(judge, what)(job)
     except Exception as raised:
@@ -186,15 +213,27 @@ async def _answer(judge: LocalJudge, number: int, what: str, job: Any) -> None:
         answer = answer[os.write(1, answer) :]
 
 
-def _traces() -> dict[str, Any]:
-    processes = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+async def _traces() -> dict[str, Any]:
+    """What there is when every zygote has its next init."""
+    while not all(family.children(pid) for pid in family.children(os.getpid())):  # noqa: ASYNC110 - no event says so
+        await asyncio.sleep(0.01)
+    return _seen()
+
+
+def _seen() -> dict[str, Any]:
+    zygotes = family.children(os.getpid())
     return {
-        "processes": len(processes),
+        "zygotes": zygotes,
+        "inits": sum(len(family.children(pid)) for pid in zygotes),
+        "processes": len([name for name in os.listdir("/proc") if name.isdigit()]),
         "descriptors": len(os.listdir("/proc/self/fd")),
         "files": sorted(str(path) for base in ("/tmp", "/dev/shm") for path in Path(base).glob("*")),
+        "in scratch": sorted(str(path) for path in Path("/tmp").glob("reward-sandbox-*/*/*/*")),
     }
 
 
 if __name__ == "__main__":
     forbid_namespaces()
-    asyncio.run(serve(int(sys.argv[1]), sys.argv[2], sys.argv[3]))
+    if sys.argv[1] == "check":
+        sys.exit(main(["check", "--cache-dir", str(OWN)]))
+    asyncio.run(serve(Over(**json.loads(sys.argv[2]))))
