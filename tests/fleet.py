@@ -86,6 +86,11 @@ class RedisServer:
             for group in self.client.xinfo_groups(stream)
         )
 
+    def held_by(self, consumer: str) -> int:
+        return sum(
+            len(self.client.xpending_range(stream, "workers", "-", "+", 10, consumer)) for stream in (JOBS, URGENT)
+        )
+
     def close(self) -> None:
         self.client.close()
         self.kill()
@@ -131,6 +136,10 @@ class Worker(Process):
         return f"http://{found.group(1)}" if found else None
 
     @property
+    def name(self) -> str:
+        return str(until(lambda: re.search(r"worker='([^']+)'", self.log), "a worker's name").group(1))
+
+    @property
     def ready(self) -> bool:
         assert self.process.poll() is None, self.log
         return "redis connected" in self.log
@@ -164,6 +173,12 @@ class Server(Process):
         assert self.process.poll() is None, self.log
         answer = self.get("/readyz")
         return answer is not None and answer.status_code == 200
+
+    @property
+    def started(self) -> bool:
+        """Its pools are warm, whether or not anybody works for it."""
+        answer = self.get("/readyz")
+        return answer is not None and bool(answer.json()["started"])
 
     def metric(self, name: str) -> float:
         answer = self.get("/metrics")

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.fleet import Fleet, RedisServer, Server, fleet, until
+from tests.fleet import Fleet, RedisServer, Server, Worker, fleet, until
 
 ROLLOUTS = 2_000
 DISTINCT = 200  # programs among them: members of a group commonly write the same one
@@ -131,7 +131,8 @@ def small_fleet(tmp_path: Path, *, workers: int = 2, **settings: object) -> Iter
     with fleet(tmp_path, reward_deadline_seconds=DEADLINE_SECONDS, **settings) as members:
         hands = [members.worker() for _ in range(workers)]
         server = members.server()
-        members.ready(*hands, server)
+        members.ready(*hands)
+        until(lambda: server.ready if hands else server.started, "a server")
         yield members, server, hands
 
 
@@ -141,12 +142,27 @@ def judging(redis: RedisServer, *, done: int = 20) -> None:
     until(lambda: redis.waiting() <= DISTINCT - done and redis.claimed() > 0, "a batch under way")
 
 
+def stopped_in_mid_job(redis: RedisServer, hand: Worker) -> None:
+    """Stop a worker while it holds a job; between two jobs it is let go on."""
+
+    def stopped() -> bool:
+        hand.signal(signal.SIGSTOP)
+        # What it had sent before it stopped has arrived when Redis answers us for the second time.
+        if redis.held_by(hand.name) and redis.held_by(hand.name):
+            return True
+        hand.signal(signal.SIGCONT)
+        return False
+
+    until(stopped, "a worker that holds a job")
+
+
 def test_workers_killed_in_mid_job(tmp_path: Path, figures: Figures) -> None:
     """Kill -9 of two of three, one after the other; what they held is judged by the third."""
     with small_fleet(tmp_path, workers=3) as (members, server, hands):
         scoring = Scoring(server, rollouts("killed"))
         for done, hand in ((20, hands[0]), (60, hands[1])):
             judging(members.redis, done=done)
+            stopped_in_mid_job(members.redis, hand)
             hand.signal(signal.SIGKILL)
             hand.process.wait()
         figures.check(members, scoring.wait())
@@ -160,8 +176,9 @@ def test_a_worker_told_to_end_in_mid_job(tmp_path: Path, figures: Figures) -> No
         members.ready(leaving)
         scoring = Scoring(server, rollouts("told", code=slow))
         judging(members.redis)
-        until(lambda: leaving.metric("reward_worker_busy"), "a job in work")
+        stopped_in_mid_job(members.redis, leaving)
         leaving.signal(signal.SIGTERM)
+        leaving.signal(signal.SIGCONT)
         assert leaving.process.wait() == 0, leaving.log
         figures.check(members, scoring.wait())
 
@@ -199,8 +216,7 @@ def test_a_paused_worker_whose_lease_passes(tmp_path: Path, figures: Figures) ->
     with small_fleet(tmp_path) as (members, server, (paused, other)):
         scoring = Scoring(server, rollouts("paused", code="import time; time.sleep(0.02)"))
         judging(members.redis)
-        until(lambda: paused.metric("reward_worker_busy"), "a job in work")
-        paused.signal(signal.SIGSTOP)
+        stopped_in_mid_job(members.redis, paused)
         until(lambda: other.metric("reward_worker_reclaimed_total"), "a job taken over")
         paused.signal(signal.SIGCONT)
         figures.check(members, scoring.wait())

@@ -15,6 +15,7 @@ import pytest
 from sandbox import jobs, streams
 from sandbox.dispatch import request_expires, request_urgent
 from sandbox.jobs import Reply
+from sandbox.judge import examine
 from sandbox.models import (
     BadJobError,
     ExecuteJob,
@@ -447,26 +448,19 @@ def test_who_waits_for_a_server_that_is_gone_judges_itself(redis: RedisServer) -
     """A claim of the dead holds nobody up."""
 
     async def scenario() -> None:
-        async with working(redis, MadeUpJudge()), serving(redis) as judge:
-            call = asyncio.create_task(judge.judge(job("x")))
-            await call
-            [verdict] = redis.client.keys("q:verdict:*")
-            redis.client.delete(verdict)
-            async with serving(redis) as other:
-                for key in redis.client.keys("q:running:*"):
-                    redis.client.delete(key)
-                held = MadeUpJudge()
-                del held
-                assert await other.judge(job("x")) == ACCEPTED
+        made_up = MadeUpJudge()
+        redis.client.set(NAMES.running((await examine(job("x"))).digest), "a server that died")
+        async with working(redis, made_up), serving(redis) as judge:
+            assert await judge.judge(job("x")) == ACCEPTED
+        assert made_up.begun == ["x"]
 
     asyncio.run(scenario())
+    assert redis.client.keys("q:running:*") == []
 
 
 def test_what_depends_on_luck_is_not_kept(redis: RedisServer) -> None:
     """Nor is it shared: the next server has it judged."""
-    slow = JudgeResult(
-        Verdict.TIME_LIMIT_EXCEEDED, (TestResult(0, Verdict.TIME_LIMIT_EXCEEDED, 4.0, 4.0, 9.0),), 0, 1
-    )
+    slow = JudgeResult(Verdict.TIME_LIMIT_EXCEEDED, (TestResult(0, Verdict.TIME_LIMIT_EXCEEDED, 4.0, 4.0, 9.0),), 0, 1)
 
     async def scenario() -> None:
         made_up = MadeUpJudge({"slow": slow})
