@@ -138,7 +138,9 @@ async def serving(redis: RedisServer, **settings: Any) -> AsyncIterator[RedisJud
 async def working(
     redis: RedisServer, judge: MadeUpJudge, *, observer: Counted | None = None, **settings: Any
 ) -> AsyncIterator[Worker]:
-    told = WorkerSettings(**{"url": redis.url, "names": NAMES, "slots": 4, "tier": "made-up"} | settings)
+    told = WorkerSettings(
+        **{"url": redis.url, "names": NAMES, "slots": 4, "tier": "made-up", "drain_seconds": 5.0} | settings
+    )
     worker = Worker(judge, told, observer)
     running = asyncio.create_task(worker.run())
     try:
