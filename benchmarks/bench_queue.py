@@ -73,7 +73,8 @@ async def overhead(url: str, rounds: int, problems: int) -> None:
     environment |= {"SANDBOX_REMEMBERED_RESULTS": "0", "SANDBOX_CACHE_SECONDS": "0", "REWARD_LOG_LEVEL": "warning"}
     local = LocalJudge(LocalSettings(cache_dir=default_cache_dir(), remembered_results=0))
     await local.start()
-    worker = subprocess.Popen([sys.executable, "-m", "reward_server", "worker"], env=environment)
+    command = [sys.executable, "-m", "reward_server", "worker"]
+    worker = subprocess.Popen(command, env=environment)  # noqa: ASYNC220 - nothing else runs yet
     try:
         async with queue(url) as judge:
             direct, queued = [], []
@@ -137,7 +138,7 @@ async def queue(url: str, *, cache_seconds: int = 0) -> AsyncIterator[RedisJudge
     judge = RedisJudge(RedisSettings(url, NAMES, cache_seconds=cache_seconds, remembered_results=0))
     await judge.start()
     try:
-        while not judge.health().ready:
+        while not judge.health().ready:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.05)
         yield judge
     finally:

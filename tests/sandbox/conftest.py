@@ -65,13 +65,13 @@ class _ThroughRedis(RedisJudge):
 
 BACKENDS: dict[str, Callable[[Path], Judge]] = {"local": _local, "redis": _ThroughRedis}
 # The programs end as they do in the worker's own judge; what may differ on the way is seen with every eighth.
-_EVERY_EIGHTH = "redis"
+_IN_PART = "redis"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Take a part of the suite for a backend that hands on to another one."""
     callspecs = [(item, getattr(item, "callspec", None)) for item in items]
-    repeated = [item for item, spec in callspecs if spec is not None and spec.params.get("bench") == _EVERY_EIGHTH]
+    repeated = [item for item, spec in callspecs if spec is not None and spec.params.get("bench") == _IN_PART]
     left_out = {id(item) for number, item in enumerate(repeated) if number % 8}
     items[:] = [item for item in items if id(item) not in left_out]
 

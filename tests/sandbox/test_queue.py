@@ -180,7 +180,8 @@ def test_many_jobs_each_get_their_own_reply(redis: RedisServer) -> None:
 
     asyncio.run(scenario())
     assert waiting(redis, names) == 0
-    assert [key for key in redis.client.keys() if "replies" in key or "running" in key or "server" in key] == []
+    for kind in ("replies", "running", "server"):
+        assert redis.client.keys(f"sharded:{kind}:*") == []
 
 
 @pytest.mark.parametrize("error", [BadJobError("its own fault"), JobFailedError("ours")])
