@@ -10,7 +10,7 @@ PORT ?= 8000
 # Handed to a benchmark: make bench-math ARGS='--rollouts rollouts.jsonl'
 ARGS ?=
 
-.PHONY: setup run serve test test-host test-compose lint bench bench-math bench-code bench-language clean
+.PHONY: setup run serve test test-host test-compose lint bench bench-math bench-code bench-language bench-queue clean
 
 setup: $(STAMP)
 
@@ -56,6 +56,9 @@ bench-code: setup
 
 bench-language: setup
 	$(BIN)/python -m benchmarks.bench_language $(ARGS)
+
+bench-queue: setup
+	$(BIN)/python -m benchmarks.bench_queue $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

@@ -42,6 +42,8 @@ MAX_BYTES: Final = 1024 * 1024 * 1024  # of a document, unpacked
 _COMPRESSED_FROM_BYTES: Final = 16 * 1024
 _FAST: Final = 1  # zlib's level: tests are text, most of the gain is in the first step
 
+_VERDICTS: Final = {verdict.value: verdict for verdict in Verdict}  # quicker than to ask the enumeration
+
 _T = TypeVar("_T")
 
 Job = JudgeJob | ExecuteJob
@@ -181,7 +183,7 @@ def _judged(result: JudgeResult) -> dict[str, Any]:
 
 
 def _read_judged(judged: dict[str, Any]) -> JudgeResult:
-    tests = tuple(TestResult(index, Verdict(verdict), *rest) for index, verdict, *rest in judged["tests"])
+    tests = tuple([TestResult(index, _VERDICTS[verdict], *rest) for index, verdict, *rest in judged["tests"]])
     return JudgeResult(**judged | {"verdict": Verdict(judged["verdict"]), "tests": tests})
 
 

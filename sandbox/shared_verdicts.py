@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from sandbox.jobs import MalformedError, UnknownVersionError, decode_result, encode_result
 from sandbox.models import JudgeResult
-from sandbox.streams import Link
+from sandbox.streams import TAKE, Link
 from sandbox.verdicts import CacheObserver, Unobserved, verdict_key
 
 # How often one server looks for the verdict of another.
@@ -83,7 +83,10 @@ class SharedVerdicts:
 
     async def _claimed_by(self, running: str) -> bytes | None:
         """Nobody but us from now on, or who."""
-        owner: bytes | None = await self._quietly("SET", running, self._server, "NX", "GET", "EX", _RUNNING_SECONDS)
+        try:
+            owner: bytes | None = await self._link.run(TAKE, [running], self._server, _RUNNING_SECONDS)
+        except (RedisError, OSError):
+            return None
         return owner
 
     async def _free_if_dead(self, running: str, owner: bytes) -> None:

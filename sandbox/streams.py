@@ -208,6 +208,9 @@ if #redis.call('XPENDING', KEYS[1], 'workers', '-', '+', 1, ARGV[1]) > 0 then re
 return redis.call('XGROUP', 'DELCONSUMER', KEYS[1], 'workers', ARGV[1])
 """)
 
+# KEYS: what is running. ARGV: who wants to run it, seconds. Who does, or nothing where it is ours from now on.
+TAKE: Final = Script("return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'GET', 'EX', ARGV[2])")
+
 # KEYS: streams of a shard. Of each: entries, claimed ones, unread ones where Redis knows, the first unread entry.
 LOOK: Final = Script("""
 local found = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,15 +49,15 @@ class RedisServer:
         self._directory = directory
         self._persistent = persistent
         self._host = host
-        self._port = free_port(host) if host else 0
+        self.port = free_port(host) if host else 0
         self._process: subprocess.Popen[bytes] | None = None
-        self.url = f"redis://{host}:{self._port}/0" if host else f"unix://{directory}/socket"
+        self.url = f"redis://{host}:{self.port}/0" if host else f"unix://{directory}/socket"
         self.client = redis.Redis.from_url(self.url, decode_responses=True)
 
     def start(self) -> RedisServer:
         keeping = ["--appendonly", "yes", "--appendfsync", "always"] if self._persistent else ["--appendonly", "no"]
         where = ["--bind", self._host, "--protected-mode", "no"] if self._host else ["--unixsocket", "socket"]
-        command = ["redis-server", "--port", str(self._port), *where, "--save", "", *keeping]
+        command = ["redis-server", "--port", str(self.port), *where, "--save", "", *keeping]
         self._process = subprocess.Popen(
             [*command, "--dir", str(self._directory), "--logfile", "log"], cwd=self._directory
         )
@@ -86,9 +88,69 @@ class RedisServer:
             for group in self.client.xinfo_groups(stream)
         )
 
+    def held_by(self, consumer: str) -> int:
+        return sum(
+            len(self.client.xpending_range(stream, "workers", "-", "+", 10, consumer)) for stream in (JOBS, URGENT)
+        )
+
     def close(self) -> None:
         self.client.close()
         self.kill()
+
+
+class LateRelay:
+    """Passes connections on to a port of `host`, everything late, and cuts them when it is told to."""
+
+    def __init__(self, host: str, port: int, *, delay_seconds: float) -> None:
+        self._host, self._port, self._delay_seconds = host, port, delay_seconds
+        self._loop = asyncio.new_event_loop()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+
+    def __enter__(self) -> LateRelay:
+        self._thread.start()
+        starting = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._accept, self._host, 0), self._loop)
+        self._server = starting.result()
+        self.url = f"redis://{self._host}:{self._server.sockets[0].getsockname()[1]}/0"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def cut(self) -> None:
+        """Break every connection; new ones are taken at once."""
+        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result()
+
+    async def _cut(self) -> None:
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def _end(self) -> None:
+        self._server.close()
+        await self._cut()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection(self._host, self._port)
+        self._writers |= {writer, there_writer}
+        try:
+            await asyncio.gather(self._pass_on(reader, there_writer), self._pass_on(there_reader, writer))
+        finally:
+            self._writers -= {writer, there_writer}
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(1 << 16):
+                await asyncio.sleep(self._delay_seconds)
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
 
 
 class Process:
@@ -131,6 +193,10 @@ class Worker(Process):
         return f"http://{found.group(1)}" if found else None
 
     @property
+    def name(self) -> str:
+        return str(until(lambda: re.search(r"worker='([^']+)'", self.log), "a worker's name").group(1))
+
+    @property
     def ready(self) -> bool:
         assert self.process.poll() is None, self.log
         return "redis connected" in self.log
@@ -164,6 +230,12 @@ class Server(Process):
         assert self.process.poll() is None, self.log
         answer = self.get("/readyz")
         return answer is not None and answer.status_code == 200
+
+    @property
+    def started(self) -> bool:
+        """Its pools are warm, whether or not anybody works for it."""
+        answer = self.get("/readyz")
+        return answer is not None and bool(answer.json()["started"])
 
     def metric(self, name: str) -> float:
         answer = self.get("/metrics")

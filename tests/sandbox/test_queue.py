@@ -15,6 +15,7 @@ import pytest
 from sandbox import jobs, streams
 from sandbox.dispatch import request_expires, request_urgent
 from sandbox.jobs import Reply
+from sandbox.judge import examine
 from sandbox.models import (
     BadJobError,
     ExecuteJob,
@@ -137,7 +138,9 @@ async def serving(redis: RedisServer, **settings: Any) -> AsyncIterator[RedisJud
 async def working(
     redis: RedisServer, judge: MadeUpJudge, *, observer: Counted | None = None, **settings: Any
 ) -> AsyncIterator[Worker]:
-    told = WorkerSettings(**{"url": redis.url, "names": NAMES, "slots": 4, "tier": "made-up"} | settings)
+    told = WorkerSettings(
+        **{"url": redis.url, "names": NAMES, "slots": 4, "tier": "made-up", "drain_seconds": 5.0} | settings
+    )
     worker = Worker(judge, told, observer)
     running = asyncio.create_task(worker.run())
     try:
@@ -177,7 +180,8 @@ def test_many_jobs_each_get_their_own_reply(redis: RedisServer) -> None:
 
     asyncio.run(scenario())
     assert waiting(redis, names) == 0
-    assert [key for key in redis.client.keys() if "replies" in key or "running" in key or "server" in key] == []
+    for kind in ("replies", "running", "server"):
+        assert redis.client.keys(f"sharded:{kind}:*") == []
 
 
 @pytest.mark.parametrize("error", [BadJobError("its own fault"), JobFailedError("ours")])
@@ -447,19 +451,14 @@ def test_who_waits_for_a_server_that_is_gone_judges_itself(redis: RedisServer) -
     """A claim of the dead holds nobody up."""
 
     async def scenario() -> None:
-        async with working(redis, MadeUpJudge()), serving(redis) as judge:
-            call = asyncio.create_task(judge.judge(job("x")))
-            await call
-            [verdict] = redis.client.keys("q:verdict:*")
-            redis.client.delete(verdict)
-            async with serving(redis) as other:
-                for key in redis.client.keys("q:running:*"):
-                    redis.client.delete(key)
-                held = MadeUpJudge()
-                del held
-                assert await other.judge(job("x")) == ACCEPTED
+        made_up = MadeUpJudge()
+        redis.client.set(NAMES.running((await examine(job("x"))).digest), "a server that died")
+        async with working(redis, made_up), serving(redis) as judge:
+            assert await judge.judge(job("x")) == ACCEPTED
+        assert made_up.begun == ["x"]
 
     asyncio.run(scenario())
+    assert redis.client.keys("q:running:*") == []
 
 
 def test_what_depends_on_luck_is_not_kept(redis: RedisServer) -> None:
