@@ -74,18 +74,21 @@ build() { # build TARGET TAG...
     tags=""
 }
 
-for image in ${*:-worker server redis prometheus}; do
+wanted=${*:-worker server redis prometheus}
+# Both targets take what is installed from one stage, which is that of the server's base where the server is wanted too.
+case " $wanted " in
+*" server "*) server_base=$(rootfs server python3,libstdc++6) ;;
+*) server_base=$(rootfs worker python3,g++,mold,nodejs) ;;
+esac
+worker_base=$server_base
+
+for image in $wanted; do
     case $image in
     worker)
         worker_base=$(rootfs worker python3,g++,mold,nodejs)
-        server_base=$worker_base # for the stage that installs; the target is not built
         build worker reward-sandbox-worker:local reward-sandbox:local
         ;;
-    server)
-        server_base=$(rootfs server python3)
-        worker_base=$server_base
-        build server reward-server:local
-        ;;
+    server) build server reward-server:local ;;
     redis) docker tag "$(rootfs redis redis-server)" reward-redis:local ;;
     prometheus) docker tag "$(rootfs prometheus prometheus)" reward-prometheus:local ;;
     *)

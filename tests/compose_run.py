@@ -32,7 +32,7 @@ def main() -> int:
             "DOCKER_HOST": address,
             "COMPOSE_PROJECT_NAME": "rewardtest",
             "REDIS_IMAGE": "reward-redis:local",
-            "REDIS_PASSWORD": "a secret of this run",
+            "REDIS_PASSWORD": "secret-of-this-run",
             "REWARD_API_TOKENS": "",
             "PUBLISHED": f"127.0.0.1:{PORT}",
         }
