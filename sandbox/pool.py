@@ -9,7 +9,6 @@ A slot that dies is started again and the test with it; after `_ATTEMPTS` the jo
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import heapq
 import logging
 import os
@@ -43,6 +42,7 @@ from sandbox.models import (
 )
 from sandbox.runs import Outcome, Program, Room, Run, Slot, SlotDiedError, Submission
 from sandbox.toolchain import CompileFailure
+from sandbox.verdicts import CacheObserver, Verdicts
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class PoolSettings:
     max_waiting: int = 10_000  # jobs admitted and not finished; more are refused
     compile_cpu_seconds: float = 10.0
     program_cache_mb: int = 1024
-    remembered_results: int = 1024  # results of equal jobs; 0 judges every job anew
+    remembered_results: int = 1024  # verdicts of equal jobs that depend on no luck; 0 judges every job anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class SlotSource(Protocol):
 class PoolJudge:
     """Judges on slots."""
 
-    def __init__(self, source: SlotSource, settings: PoolSettings) -> None:
+    def __init__(self, source: SlotSource, settings: PoolSettings, observer: CacheObserver | None = None) -> None:
         self._source = source
         self._settings = settings
         self._tools = Tools({}, {})
@@ -100,9 +100,7 @@ class PoolJudge:
         self._programs = ProgramCache(settings.cache_dir / "programs", settings.program_cache_mb * _MIB)
         self._compiling: dict[str, asyncio.Future[bytes | CompileFailure]] = {}
         self._failures: OrderedDict[str, CompileFailure] = OrderedDict()
-        self._judging: dict[bytes, asyncio.Task[JudgeResult]] = {}
-        self._results: OrderedDict[bytes, JudgeResult] = OrderedDict()
-        self._interested: dict[bytes, int] = {}
+        self._verdicts = Verdicts(settings.remembered_results, observer)
         self._admitted = 0
         self._problem: str | None = "not started"
 
@@ -125,9 +123,7 @@ class PoolJudge:
     async def close(self) -> None:
         """End everything that was started."""
         self._problem = "closed"
-        for task in list(self._judging.values()):
-            task.cancel()
-        await asyncio.gather(*self._judging.values(), return_exceptions=True)
+        await self._verdicts.close()
         await self._source.close()
         self._slots = ()
 
@@ -154,8 +150,7 @@ class PoolJudge:
         if not isinstance(job.tests[0], StdioTest) and language.warm is None:
             raise BadJobError(f"function and assertion tests need Python, not {language.name}")
         async with self._admission():
-            known = self._results.get(examined.digest)
-            return known if known is not None else await self._judge_once(examined, job, language)
+            return await self._verdicts.once(examined.digest, job, lambda: self._judge(job, examined, language))
 
     async def execute(self, job: ExecuteJob) -> Execution:
         """Run one program once."""
@@ -187,43 +182,10 @@ class PoolJudge:
         finally:
             self._admitted -= 1
 
-    async def _judge_once(self, examined: Examined, job: JudgeJob, language: Language) -> JudgeResult:
-        """Join the task that judges an equal job, or start it; the last one to lose interest cancels it."""
-        digest = examined.digest
-        task = self._judging.get(digest)
-        if task is None:
-            task = asyncio.create_task(self._judge(job, examined, language))
-            self._judging[digest] = task
-            task.add_done_callback(lambda done: self._remember(digest, done))
-        self._interested[digest] = self._interested.get(digest, 0) + 1
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():
-                raise SandboxUnavailableError("the judge is closing") from None
-            if self._interested[digest] == 1:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, Exception):
-                    await task
-            raise
-        finally:
-            self._interested[digest] -= 1
-            if not self._interested[digest]:
-                del self._interested[digest]
-
-    def _remember(self, digest: bytes, done: asyncio.Task[JudgeResult]) -> None:
-        if self._judging.get(digest) is done:
-            del self._judging[digest]
-        if done.cancelled() or done.exception() is not None or not self._settings.remembered_results:
-            return
-        self._results[digest] = done.result()
-        if len(self._results) > self._settings.remembered_results:
-            self._results.popitem(last=False)
-
     async def _judge(self, job: JudgeJob, examined: Examined, language: Language) -> JudgeResult:
         prepared = await self._prepare(job.code, language)
         if isinstance(prepared, CompileFailure):
-            return JudgeResult(Verdict.COMPILE_ERROR, (), 0, len(job.tests), prepared.output)
+            return JudgeResult(Verdict.COMPILE_ERROR, (), 0, len(job.tests), prepared.output, prepared.limited)
         mode = {CallTest: "call", AssertTest: "serve"}.get(type(job.tests[0]), "script")
         program = _program(prepared, job.code, language, self._tools, mode=mode, fn_name=job.fn_name)
         checking = await self._checking(job)
@@ -270,12 +232,16 @@ class PoolJudge:
         outcome = await self._attempt(Run(program, b"", limits), Room(jail.TOOLCHAIN_ROOT, limits.disk_mb * _MIB))
         compiled = toolchain.compiled(outcome)
         if isinstance(compiled, CompileFailure):
-            self._failures[key] = compiled
-            if len(self._failures) > 1024:
-                self._failures.popitem(last=False)
+            self._remember_failure(key, compiled)
         else:
             await asyncio.to_thread(self._programs.put, key, compiled)
         return compiled
+
+    def _remember_failure(self, key: str, failure: CompileFailure) -> None:
+        if not failure.limited:
+            self._failures[key] = failure
+        if len(self._failures) > 1024:
+            self._failures.popitem(last=False)
 
     async def _run_once(self, program: Program, language: Language, job: ExecuteJob) -> Outcome:
         room = Room(_root(language), job.limits.disk_mb * _MIB, _preload(job.code, language))

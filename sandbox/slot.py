@@ -46,7 +46,7 @@ class Ending:
     """How one run ended, as its init saw it."""
 
     status: int
-    reason: str | None  # cpu | wall | memory | output: why the init ended it
+    reason: str | None  # cpu | wall | memory | output | processes | disk: why the init ended it
     cpu_seconds: float
     wall_seconds: float
     rss_bytes: int
@@ -54,6 +54,7 @@ class Ending:
     memory_kills: int
     starved_seconds: float  # ready to run while others had the core
     product: int | None  # a descriptor of the file that was asked for
+    one_process: bool = False  # the program could start no other
 
 
 class Slot:
@@ -306,6 +307,7 @@ def _ending(answer: Mapping[str, Any], products: list[int], *, uncounted_peak: i
         memory_kills=0,
         starved_seconds=float(answer["starved_seconds"]),
         product=products[0] if products else None,
+        one_process=bool(answer.get("one_process")),
     )
 
 
