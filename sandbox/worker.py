@@ -44,6 +44,7 @@ from sandbox.verdicts import depends_on_luck, verdict_key
 
 log = logging.getLogger(__name__)
 
+_NOT_STARTED: Final = "not started"
 _BLOCK_MS: Final = 1000
 _MOST_DELIVERIES: Final = 3  # with the third it is answered without being run
 _HESITATION_SECONDS: Final = 0.5  # of a slot that gave a job back, so that another worker gets it
@@ -128,7 +129,7 @@ class Worker:
         self._held: dict[bytes, tuple[_Claim, asyncio.Task[None]]] = {}
         self._freed = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._problem: str | None = "not started"
+        self._problem: str | None = _NOT_STARTED
         self._home = secrets.randbelow(settings.names.shards)
         self._cursors: dict[str, bytes] = {}
         self._reclaim_at = 0.0
@@ -186,17 +187,19 @@ class Worker:
                 if not connected:
                     await self._link.connect()
                     await self._beat()
-                    log.info("redis connected", extra={"at": self._link.place})
-                    connected, self._problem = True, None
+                    connected = True
                 await self._until_free()
                 await self._or_stop(self._claim())
                 pauses = Pauses()
             except (RedisError, OSError) as error:
-                if connected or self._problem == "not started":
-                    log.warning("redis lost", extra={"at": self._link.place, "reason": str(error)})
                 connected = False
-                self._problem = f"Redis at {self._link.place} cannot be reached ({type(error).__name__})"
+                self._lost_connection(error)
                 await self._or_stop(pauses.pause())
+
+    def _lost_connection(self, error: Exception) -> None:
+        if self._problem is None or self._problem == _NOT_STARTED:
+            log.warning("redis lost", extra={"at": self._link.place, "reason": str(error)})
+        self._problem = f"Redis at {self._link.place} cannot be reached ({type(error).__name__})"
 
     async def _or_stop(self, work: Any) -> None:
         """Await `work`, but no longer than this worker is wanted."""
@@ -404,9 +407,17 @@ class Worker:
                     task.cancel()
 
     async def _beat(self) -> None:
+        """Be heard of. A worker that holds all it can asks for nothing else, and would not notice an outage."""
         if self._stopping.is_set():
             return
-        await self._link.run(streams.BEAT, [self._names.workers], self._said(), streams.ALIVE_SECONDS)
+        try:
+            await self._link.run(streams.BEAT, [self._names.workers], self._said(), streams.ALIVE_SECONDS)
+        except (RedisError, OSError) as error:
+            self._lost_connection(error)
+            raise
+        if self._problem is not None:
+            log.info("redis connected", extra={"at": self._link.place})
+            self._problem = None
 
     def _said(self) -> str:
         facts = {"name": self.name, "slots": self.slots, "tier": self._settings.tier, "identities": self._identities}

@@ -85,6 +85,9 @@ class Figures:
         self._tell = tell
         self._record = record
 
+    def tell(self, line: str) -> None:
+        self._tell(f"chaos: {self._name}: {line}")
+
     def check(self, members: Fleet, *scorings: Scoring, unscored: bool = False) -> None:
         """Every rollout right, or (where that may be) unscored and to be sent again; and nothing left in Redis."""
         for scoring in scorings:
@@ -104,7 +107,7 @@ class Figures:
             for name, value in figures.items():
                 self._record(name, value)
             shown = ", ".join(f"{name} {value}" for name, value in figures.items())
-            self._tell(f"chaos: {self._name}: {shown}")
+            self.tell(shown)
             assert scoring.seconds < DEADLINE_SECONDS + 30
         until(lambda: members.redis.waiting() == 0 and members.redis.claimed() == 0, "empty streams")
 
@@ -120,9 +123,14 @@ def wrong(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def figures(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Figures:
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    name = request.node.name.removeprefix("test_").replace("_", " ")
-    return Figures(name, lambda line: reporter.write_line("\n" + line), record_property)
+    plugins = request.config.pluginmanager
+    reporter, capture = plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager")
+
+    def tell(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            reporter.write_line("\n" + line)
+
+    return Figures(request.node.name.removeprefix("test_").replace("_", " "), tell, record_property)
 
 
 @contextmanager
@@ -243,6 +251,7 @@ def test_a_job_that_ends_its_workers(tmp_path: Path, figures: Figures) -> None:
         assert answers[0]["reward"] is None
         assert answers[0]["error"]["kind"] == "internal_error"
         assert answers[0]["error"]["retryable"]
+        figures.tell("1 rollout, given to 3 workers, run by 2, unscored and retryable")
         until(lambda: last.metric("reward_worker_jobs_total") == 1, "the job counted")
         until(lambda: members.redis.waiting() == 0, "empty streams")
 
@@ -276,9 +285,10 @@ def test_a_server_killed_with_requests_in_flight(tmp_path: Path, figures: Figure
 def narrow_network() -> Iterator[tuple[str, list[str]]]:
     """An address, and what starts a program behind a line of two megabits to it."""
     name, near, far = f"chaos{os.getpid()}", f"ch{os.getpid()}a", f"ch{os.getpid()}b"
-    here, there = "10.203.77.1", "10.203.77.2"
+    network = f"10.203.{os.getpid() % 256}"  # no two runs on one host in each other's way
+    here, there = f"{network}.1", f"{network}.2"
     inside = ["ip", "netns", "exec", name]
-    narrow = ["tbf", "rate", "2mbit", "burst", "32kbit", "latency", "400ms"]
+    narrow = ["tbf", "rate", "2mbit", "burst", "64kb", "latency", "400ms"]
     try:
         for command in (
             ["ip", "netns", "add", name],
@@ -306,7 +316,7 @@ def test_a_slow_network_that_breaks(tmp_path: Path, figures: Figures, narrow_net
         fleet(tmp_path, host=here, reward_deadline_seconds=DEADLINE_SECONDS) as members,
         LateRelay(here, members.redis.port, delay_seconds=0.04) as relay,
     ):
-        hands = [members.worker(prefix=behind, redis_url=relay.url) for _ in range(2)]
+        hands = [members.worker(prefix=behind, redis_url=relay.url, sandbox_workers=4) for _ in range(2)]
         server = members.server()
         members.ready(*hands, server)
         scoring = Scoring(server, rollouts("slow"))
