@@ -35,7 +35,7 @@ JUDGED = JudgeResult(
     Verdict.WRONG_ANSWER,
     (
         TestResult(0, Verdict.ACCEPTED, 0.1, 0.2, 3.0),
-        TestResult(1, Verdict.WRONG_ANSWER, 0.1, 0.2, 3.0, "\udcff", "differs"),
+        TestResult(1, Verdict.WRONG_ANSWER, 0.1, 0.2, 3.0, "\udcff", "differs", True),
     ),
     1,
     20,
@@ -49,7 +49,10 @@ JUDGED = JudgeResult(
         pytest.param(JudgeJob("\ud83d\ude00 \ud800 \x00", "c++", (StdioTest(b"", b""),)), id="halves of characters"),
         pytest.param(JudgeJob("def f(): 0", "python", CALLS, fn_name="f"), id="calls"),
         pytest.param(
-            JudgeJob("x = 1", "python", (AssertTest("assert x"),), stop_at_first_failure=False), id="assertions"
+            JudgeJob(
+                "x = 1", "python", (AssertTest("assert x"),), stop_at_first_failure=False, objects_in_process=True
+            ),
+            id="assertions",
         ),
         pytest.param(
             JudgeJob(
