@@ -159,7 +159,9 @@ class PoolJudge:
             prepared = await self._prepare(job.code, language)
             if isinstance(prepared, CompileFailure):
                 return _not_compiled(prepared.output)
-            outcome = await self._run_once(_program(prepared, job.code, language, self._tools), language, job)
+            outcome = await self._run_once(
+                _program(prepared, job.code, language, self._tools, memory_mb=job.limits.memory_mb), language, job
+            )
         return _execution(outcome)
 
     def _language(self, name: str) -> Language:
@@ -187,7 +189,15 @@ class PoolJudge:
         if isinstance(prepared, CompileFailure):
             return JudgeResult(Verdict.COMPILE_ERROR, (), 0, len(job.tests), prepared.output, prepared.limited)
         mode = {CallTest: "call", AssertTest: "serve"}.get(type(job.tests[0]), "script")
-        program = _program(prepared, job.code, language, self._tools, mode=mode, fn_name=job.fn_name)
+        program = _program(
+            prepared,
+            job.code,
+            language,
+            self._tools,
+            mode=mode,
+            fn_name=job.fn_name,
+            memory_mb=job.limits.memory_mb,
+        )
         checking = await self._checking(job)
         try:
             results = await _Trial(self._dispatcher, job, examined, program, language, checking).run()
@@ -208,7 +218,7 @@ class PoolJudge:
         prepared = await self._prepare(source, language)
         if isinstance(prepared, CompileFailure):
             raise BadJobError(f"the checker does not compile: {prepared.output}")
-        return _program(prepared, source, language, self._tools)
+        return _program(prepared, source, language, self._tools, memory_mb=CHECKER_LIMITS.memory_mb)
 
     async def _prepare(self, code: str, language: Language) -> bytes | CompileFailure | None:
         """The compiled program, from the cache where it is there; None where nothing is compiled."""
@@ -286,6 +296,7 @@ def _program(
     *,
     mode: str = "script",
     fn_name: str | None = None,
+    memory_mb: int,
 ) -> Program:
     """A program ready to run; nothing of it is open, for it may wait for long."""
     source = _encoded(code)
@@ -293,7 +304,7 @@ def _program(
         return Program(source=source, mode=mode, fn_name=fn_name)
     content = source if compiled is None else compiled
     return Program(
-        argv=tuple(tools.filled(language.run, language)),
+        argv=tuple(tools.filled(language.run, language, memory_mb=memory_mb)),
         environment=language.environment,
         image=content if language.image else None,
         copies={} if language.image else {language.product or language.source: content},

@@ -28,7 +28,13 @@ from sandbox.runs import Outcome, Program
 _MIB: Final = 1024 * 1024
 _SHOWN_BYTES: Final = 4000
 _ABSOLUTE_PATH: Final = re.compile(r"(?<![\w./+-])/(?:[\w.+-]+/)*(?=[\w.+-]+)")
-_ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108 - the jail's
+_ENVIRONMENT: Final = {
+    "PATH": "/usr/bin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "TMPDIR": "/tmp",  # noqa: S108 - the jail's
+    "HOME": "/tmp",  # noqa: S108
+    "GO111MODULE": "off",
+}
 
 
 _SHIPPED: Final = Path("/usr/local/share/reward-server")  # where an image has what was prepared when it was built
