@@ -21,6 +21,7 @@ case ${1:-} in
 test | compose)
     need docker.io sh -c 'command -v dockerd'
     need mmdebstrap sh -c 'command -v mmdebstrap'
+    need nodejs test -x /usr/bin/node
     ;;
 esac
 [ "${1:-}" != compose ] || need docker-compose sh -c 'docker compose version || command -v docker-compose'
