@@ -197,7 +197,7 @@ class RedisJudge:
         return ran
 
     def health(self) -> Health:
-        """Ready when Redis answers and a worker is alive."""
+        """Ready when Redis answers. Without a worker jobs wait for one: a fleet of none is woken by what waits."""
         slots = sum(worker.slots for worker in self._workers)
         facts = {
             "redis": self._link.place,
@@ -206,8 +206,10 @@ class RedisJudge:
             "in_flight": str(self.in_flight),
             "tier": " ".join(self.tiers),
         }
-        problem = self._problem or (None if self._workers else f"no worker is alive on {self._link.place}")
-        return Health(problem is None, problem or f"{len(self._workers)} workers, {slots} slots", facts)
+        there = (
+            f"{len(self._workers)} workers, {slots} slots" if self._workers else "no worker is alive; jobs wait for one"
+        )
+        return Health(self._problem is None, self._problem or there, facts)
 
     # ---- what an observer may look at --------------------------------------------------------------------------
 

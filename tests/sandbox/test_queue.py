@@ -396,15 +396,15 @@ def test_an_old_redis_is_refused(redis: RedisServer, monkeypatch: pytest.MonkeyP
 
 
 def test_health_says_whether_anybody_works(redis: RedisServer) -> None:
-    """Without a worker a server is not ready, and says why."""
+    """Without a worker jobs wait, so the server is ready, and says that there is none."""
 
     async def scenario() -> None:
         async with serving(redis) as judge:
-            assert not judge.health().ready
+            assert judge.health().ready
             assert "no worker is alive" in judge.health().detail
             async with working(redis, MadeUpJudge()):
-                await until(lambda: judge.health().ready)
-                assert judge.tiers == ("made-up",)
+                await until(lambda: judge.tiers == ("made-up",))
+                assert "1 workers" in judge.health().detail
 
     asyncio.run(scenario())
 
@@ -432,7 +432,7 @@ def test_verdicts_are_shared_between_servers(redis: RedisServer) -> None:
             serving(redis, observer=one, remembered_results=0) as first,
             serving(redis, observer=two, remembered_results=0) as second,
         ):
-            await until(lambda: first.health().ready and second.health().ready and worker.health().ready)
+            await until(lambda: first.tiers and second.tiers and worker.health().ready)
             calls = [asyncio.create_task(first.judge(job("x")))]
             await until(lambda: made_up.begun)
             calls.append(asyncio.create_task(second.judge(job("x"))))
@@ -482,7 +482,7 @@ def test_a_cache_that_holds_nonsense_is_not_believed(redis: RedisServer) -> None
     async def scenario() -> None:
         made_up = MadeUpJudge()
         async with working(redis, made_up), serving(redis, remembered_results=0) as judge:
-            await until(lambda: judge.health().ready)
+            await until(lambda: judge.tiers)
             await judge.judge(job("x"))
             [verdict] = redis.client.keys("q:verdict:*")
             redis.client.set(verdict, b'j{"v":1,"judged":{"verdict":"accepted"}}')
