@@ -62,6 +62,7 @@ class Engine:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="dockerd")
         self._clients = threading.local()
         self._opened: list[Any] = []
+        self._starting: set[asyncio.Future[socket.socket]] = set()
 
     async def open(self) -> None:
         """See that dockerd and the image are there, and remove orphans. Raises SandboxUnavailableError."""
@@ -88,7 +89,14 @@ class Engine:
 
     async def start(self, name: str, index: int) -> socket.socket:
         """Make a container and start it; the stream leads to its standard input and output. Raises SlotDiedError."""
-        return await self._call(lambda: self._start(name, index))
+        starting = asyncio.ensure_future(self._call(lambda: self._start(name, index)))
+        self._starting.add(starting)
+        starting.add_done_callback(self._starting.discard)
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(_close_stream)  # a thread cannot be stopped; nobody waits for what it brings
+            raise
 
     def _start(self, name: str, index: int) -> socket.socket:
         client = self._client()
@@ -164,6 +172,7 @@ class Engine:
 
     async def close(self) -> None:
         """Remove all that is left of this judge's."""
+        await asyncio.gather(*self._starting, return_exceptions=True)
         with contextlib.suppress(SlotDiedError):
             await self._call(self._remove_mine)
         await asyncio.to_thread(self._threads.shutdown)
@@ -193,6 +202,11 @@ class Engine:
             self._clients.client = sdk.APIClient(**where, version="auto", timeout=_CALL_SECONDS)
             self._opened.append(self._clients.client)
         return self._clients.client
+
+
+def _close_stream(started: asyncio.Future[socket.socket]) -> None:
+    if not started.cancelled() and started.exception() is None:
+        started.result().close()
 
 
 def _sdk() -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Protocol
 
@@ -47,10 +47,13 @@ def encode(op: str, *blobs: bytes, **fields: Any) -> list[bytes]:
     return [_LENGTHS.pack(len(header), sum(map(len, blobs))), header, *blobs]
 
 
-async def receive(reader: Reader, *, at_most: int = MAX_BYTES) -> Frame:
-    """The next frame. Raises MalformedError, and EOFError at the end of the stream."""
+async def receive(reader: Reader, *, at_most: Callable[[], int] = lambda: MAX_BYTES) -> Frame:
+    """The next frame. Raises MalformedError, and EOFError at the end of the stream.
+
+    `at_most` is asked when the frame begins: what may come depends on what was asked for meanwhile.
+    """
     header_bytes, blob_bytes = _LENGTHS.unpack(await reader.readexactly(_LENGTHS.size))
-    if header_bytes > MAX_HEADER_BYTES or blob_bytes > at_most:
+    if header_bytes > MAX_HEADER_BYTES or blob_bytes > at_most():
         raise MalformedError(f"a frame of {header_bytes} and {blob_bytes} bytes")
     header = _header(await reader.readexactly(header_bytes))
     lengths = header.pop("blobs", None)

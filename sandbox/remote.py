@@ -54,7 +54,7 @@ class Agent:
         """Wait until it is ready. Raises SlotDiedError."""
         try:
             async with asyncio.timeout(within_seconds):
-                frame = await frames.receive(self._reader, at_most=_SMALL_BYTES)
+                frame = await frames.receive(self._reader, at_most=lambda: _SMALL_BYTES)
             if frame.op == "unfit":
                 raise SlotDiedError(str(frame.fields.get("reason")))
             if frame.op != "ready":
@@ -70,7 +70,7 @@ class Agent:
     async def _listen(self) -> None:
         try:
             while True:
-                frame = await frames.receive(self._reader, at_most=self._expected_bytes)
+                frame = await frames.receive(self._reader, at_most=lambda: self._expected_bytes)
                 self._heard = asyncio.get_running_loop().time()
                 asked = self._asked.get(frame.fields.get("id", -1))
                 if asked is not None and not asked.done():

@@ -133,6 +133,18 @@ def test_what_can_be_run_is_what_the_agent_has(cache_dir: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_an_outcome_may_be_as_large_as_its_run_allows(cache_dir: Path) -> None:
+    """Sixteen MiB of output arrive whole, or are over the limit; neither is a reason to doubt the agent."""
+    flood = JudgeJob("while True: print('x' * 4095)", "python", (StdioTest(b"", b""),))
+
+    async def scenario() -> None:
+        async with started(cache_dir) as (judge, slots):
+            assert (await judge.judge(flood)).verdict is Verdict.OUTPUT_LIMIT_EXCEEDED
+            assert [slot.starts for slot in slots] == [1, 1]
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
 def test_an_agent_that_fails_in_a_run_is_replaced_and_the_run_repeated(cache_dir: Path, number: int) -> None:
     """Whether it dies or only falls silent."""
@@ -225,7 +237,7 @@ async def _received(data: bytes, at_most: int = 1000) -> frames.Frame:
     reader = asyncio.StreamReader()
     reader.feed_data(data)
     reader.feed_eof()
-    return await frames.receive(reader, at_most=at_most)
+    return await frames.receive(reader, at_most=lambda: at_most)
 
 
 @pytest.mark.parametrize(
