@@ -116,7 +116,9 @@ class Verdicts:
     def _finish(self, key: bytes, job: JudgeJob, done: asyncio.Task[JudgeResult]) -> None:
         if self._judging.get(key) is done:
             del self._judging[key]
-        if done.cancelled() or done.exception() is not None or depends_on_luck(job, done.result()):
+        if done.cancelled() or done.exception() is not None or not self._remembered:
+            return
+        if depends_on_luck(job, done.result()):
             return
         self._known[key] = done.result()
         while len(self._known) > self._remembered:
