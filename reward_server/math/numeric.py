@@ -20,6 +20,7 @@ from fractions import Fraction
 
 from flint import acb, arb, ctx, fmpq, fmpz
 
+from reward_server.math.budget import spend
 from reward_server.math.exact import UndefinedError, determinant, exact
 from reward_server.math.nodes import (
     INFINITY,
@@ -47,6 +48,7 @@ from reward_server.math.nodes import (
 
 _FIRST_PRECISION = 128
 _FEWEST_POINTS = 3  # at which both sides are defined
+_OF_A_COMPARISON = 40  # units of work to choose the points
 _USUAL_POINTS = 8  # after these, more are looked at only where both sides were seldom defined
 _MOST_EXPONENT_BITS = 64  # of the logarithm of anything that is computed
 
@@ -94,7 +96,9 @@ def _precision(bits: int) -> Iterator[None]:
 
 def compare(left: Node, right: Node, effort: Effort) -> Outcome:
     """Whether two expressions are equal as functions of their variables."""
-    if _size(left) + _size(right) > effort.nodes or len(free_names(left) | free_names(right)) > effort.names:
+    size = _size(left) + _size(right)
+    spend(_OF_A_COMPARISON + 4 * size)
+    if size > effort.nodes or len(free_names(left) | free_names(right)) > effort.names:
         return Outcome.UNKNOWN
     if any(not _has_values(side) for side in (left, right)):
         return Outcome.UNKNOWN
@@ -109,8 +113,9 @@ def compare(left: Node, right: Node, effort: Effort) -> Outcome:
 
 def proportional(left: Node, right: Node, effort: Effort) -> tuple[Outcome, int]:
     """Whether one expression is a constant real multiple of the other, and the sign of the multiple."""
-    names = free_names(left)
-    if names != free_names(right) or not names or _size(left) + _size(right) > effort.nodes:
+    names, size = free_names(left), _size(left) + _size(right)
+    spend(_OF_A_COMPARISON + 4 * size)
+    if names != free_names(right) or not names or size > effort.nodes:
         return Outcome.UNKNOWN, 0
     points = _points((left, right), sorted(names), whole=whole_names((left, right)))
     ratios: list[acb] = []
@@ -144,7 +149,9 @@ def proportional(left: Node, right: Node, effort: Effort) -> tuple[Outcome, int]
 
 def constant(node: Node, effort: Effort) -> acb | None:
     """A ball around the value of an expression without variables, None where it has none."""
-    if free_names(node) or _size(node) > effort.nodes:
+    size = _size(node)
+    spend(10 + size)
+    if free_names(node) or size > effort.nodes:
         return None
     evaluator = Evaluator({}, 256, effort)
     try:
@@ -434,6 +441,7 @@ class Evaluator:
         self._effort = effort
         self._log_base = log_base
         self._work = 0
+        self._cost = 1 + precision / 128  # of one node
 
     def value(self, node: Node) -> acb:
         """The value of a node.
@@ -446,6 +454,7 @@ class Evaluator:
             return self._value(node)
 
     def _value(self, node: Node) -> acb:
+        spend(self._cost)
         self._work += 1
         if self._work > self._effort.work:
             raise TooMuchWorkError
