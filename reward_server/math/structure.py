@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from reward_server.math import numeric
+from reward_server.math.budget import BeyondBudgetError, is_limited, spend
 from reward_server.math.decimals import Decimal
 from reward_server.math.exact import UndefinedError, exact
 from reward_server.math.models import MathSettings
@@ -64,6 +65,7 @@ from reward_server.math.rewriting import numerator, with_both_signs, with_consta
 
 _MOST_UNORDERED = 60
 _MOST_PIECES = 24
+_OF_A_PAIR = 3  # units of work to find out how two parts are compared
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!=", "approx": "approx"}
 _EMPTY_WORDS = frozenset({"no solution", "no solutions", "empty set", "no real solution", "no real solutions"})
 _REAL_WORDS = frozenset({"all real numbers", "all reals", "any real number", "all real"})
@@ -288,7 +290,10 @@ class Comparer:
             sides = self._meaning(value), self._meaning(operand)
             if operator == "approx" and isinstance(operand, Node) and self._rounds_to(value, operand):
                 continue
-            if not all(isinstance(side, Node) for side in sides) or self._equal(*sides) is not True:
+            equal = self._equal(*sides) if all(isinstance(side, Node) for side in sides) else False
+            if equal is None and is_limited():
+                raise BeyondBudgetError  # a worker may find out whether it is true
+            if equal is not True:
                 return _Broken("a chain of equations that is not true")
             value = operand
         return value
@@ -480,6 +485,7 @@ class Comparer:
 
     def _less(self, left: Node, right: Node) -> bool | None:
         """Whether one constant is certainly less than another; None where they are equal or not known."""
+        spend(_OF_A_PAIR)
         if left == right:
             return None
         if left == Neg(INFINITY) or right == INFINITY:
@@ -502,6 +508,7 @@ class Comparer:
     # Comparing what was meant
 
     def _equal(self, left: _Meaning, right: _Meaning) -> Verdict:
+        spend(_OF_A_PAIR)
         for one, other in ((left, right), (right, left)):
             match one:
                 case _Broken(reason):
@@ -842,7 +849,10 @@ class Comparer:
             return self._nodes(residue.value, other)
         if self._nodes(residue.modulus, other.modulus) is not True:
             return False
-        values = [exact(part) for part in (residue.value, other.value, residue.modulus)]
+        try:
+            values = [exact(part) for part in (residue.value, other.value, residue.modulus)]
+        except UndefinedError:
+            return self._undefined()
         if values[0] is None or values[1] is None or not values[2]:
             return self._nodes(residue.value, other.value)
         return ((values[0] - values[1]) / values[2]).denominator == 1
@@ -861,7 +871,11 @@ class Comparer:
             first = ratio.items[0], other.items[0]
             pairs = zip(ratio.items[1:], other.items[1:], strict=True)
             # A ratio of which one part is 0 is compared as it stands: products would say 0 = 0.
-            if any(exact(item) == 0 for item in ratio.items + other.items if isinstance(item, EXPRESSIONS)):
+            try:
+                zero = any(exact(item) == 0 for item in ratio.items + other.items if isinstance(item, EXPRESSIONS))
+            except UndefinedError:
+                return self._undefined()
+            if zero:
                 return self._all(zip(ratio.items, other.items, strict=True))
             return self._all((Mul((first[0], two)), Mul((first[1], one))) for one, two in pairs)
         if ratio.clock or len(ratio.items) != 2 or not isinstance(other, EXPRESSIONS):
@@ -923,8 +937,7 @@ class Comparer:
         try:
             values = exact(left), exact(right)
         except UndefinedError:
-            self.reason = "a division by zero"
-            return False
+            return self._undefined()
         if values[0] is not None and values[1] is not None:
             self._used("number")
             if values[0] == values[1]:
@@ -981,6 +994,10 @@ class Comparer:
         verdicts = {decimal.shows(end) for end in numeric.bounds(ball.real)}
         return verdicts.pop() if len(verdicts) == 1 else None
 
+    def _undefined(self) -> Verdict:
+        self.reason = "a division by zero"
+        return False
+
     def _used(self, method: str) -> None:
         self.method = method
 
@@ -1000,6 +1017,8 @@ def _is_name(node: Node) -> bool:
             return isinstance(operand, Figure) or _is_capital(operand) or operand in _KNOWNS or _is_function(operand)
         case Group("tuple", items):
             return all(isinstance(item, Sym) for item in items)
+        case BigOperator("lim", body=Apply()):
+            return True
         case Ratio(items):
             return all(_is_capital(item) for item in items)
         case Div(top, bottom):
