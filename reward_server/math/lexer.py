@@ -263,6 +263,7 @@ class _Lexer:
         self._brackets = 0  # round, square and set brackets, inside which a comma separates
         self._closers: list[str] = []  # for every TeX brace, what its end means: "}", or "" where it is not seen
         self._text_depths: list[int] = []  # the depth of braces at which text ends
+        self._visible_lefts: list[bool] = []  # for every \left, whether a delimiter stands there
         self._run()
 
     @property
@@ -365,8 +366,15 @@ class _Lexer:
             self._add("operator" if name in _OPERATORS else "command", name)
 
     def _skip_null_delimiter(self, name: str) -> None:
-        if name in {"left", "right"} and self.position < self.end and self.text[self.position] == ".":
-            self.position += 1
+        r"""`\left.` and `\right.` are not seen; but `\left\{ … \right.` is a bracket that is left open on purpose."""
+        if name not in {"left", "right"}:
+            return
+        is_null = self.text.startswith(".", self.position)
+        self.position += is_null
+        if name == "left":
+            self._visible_lefts.append(not is_null)
+        elif self._visible_lefts and self._visible_lefts.pop() and is_null:
+            self._add("operator", "left open")
 
     def _skip_option(self) -> None:
         if self.text.startswith("[", self.position):

@@ -62,6 +62,7 @@ _SIGNS = frozenset({"operator", "command"})
 _NEVER_JOINING = frozenset({"number", "command", "function", "end"})
 _ENDS = (_END,) * 8
 _RELATIONS = frozenset("= < > <= >= != approx equiv in to perp parallel".split())
+_BEFORE_A_VALUE = frozenset("+ - * / ^ _ ( [ { {set , ; : | norm pm mp and or & row".split()) | _RELATIONS
 _LIST_WORDS = frozenset("and or und oder et ou y o e и или 和 或".split())
 _ALTERNATIVES = frozenset("or oder ou o или 或".split())
 _CONDITION_WORDS = frozenset("where for with when if mit où".split())
@@ -613,10 +614,19 @@ class _Parser:
             elif self._is("^") and self._peek(1).text == "'":
                 self._at += 2
                 marks += "'"
+            elif self._is("^") and self._is_star():
+                marks += "*"
             elif self._accept("_"):
                 marks += "_" + self._subscript()
             else:
                 return marks
+
+    def _is_star(self) -> bool:
+        """`x^*` and `x^{*}`, which names another thing than `x`; reads it, where it is there."""
+        ahead = [self._peek(at).text for at in (1, 2, 3)]
+        length = 2 if ahead[0] == "*" else 4 if ahead == ["{", "*", "}"] else 0
+        self._at += length
+        return bool(length)
 
     def _subscript(self) -> str:
         if not self._accept("{"):
@@ -685,6 +695,8 @@ class _Parser:
         return self._argument()
 
     def _function_argument(self) -> Node:
+        if self._next is _END:
+            raise UnreadableError("a function of nothing")
         if self._is("(", "[", "{"):
             inside = self._bracketed(self._take().text)
             if isinstance(inside, Group | Relation):
@@ -727,7 +739,7 @@ class _Parser:
             inside = self._statement()
         closing = self._take()
         if closing.kind != "operator" or closing.text not in {")", "]", "["}:
-            raise BrokenError("a bracket is not closed")
+            raise (BrokenError if closing is _END else UnreadableError)("a bracket is not closed")
         several = isinstance(inside, Group) and inside.kind == "list" and inside.joiner == ","
         open_left, open_right = opening != "[", closing.text != "]"
         if not several:
@@ -763,9 +775,12 @@ class _Parser:
         return Group("set", element.items if isinstance(element, Group) and element.kind == "list" else (element,))
 
     def _between_bars(self, opening: str) -> Node:
+        stands_between = self._at > 1 and self._tokens[self._at - 2].text not in _BEFORE_A_VALUE
         self._bars += 1
         kept, self._separator_bars = self._separator_bars, 0
         inside = self._sum()
+        if stands_between and self._next is _END:
+            raise UnreadableError("a bar that relates two values")  # `p | q`
         self._expect(opening)
         self._bars -= 1
         self._separator_bars = kept
@@ -785,14 +800,18 @@ class _Parser:
             return self._number(self._take())
         if token.kind in {"name", "function", "command"} or token.text == "(":
             return self._primary()
-        raise BrokenError("an argument is missing")
+        raise self._without_argument()
+
+    def _without_argument(self) -> UnreadableError:
+        """Cut off only where nothing follows: `x^` and not `x^*`."""
+        return (BrokenError if self._next is _END else UnreadableError)("an argument is missing")
 
     def _digit_argument(self) -> Node:
         r"""As TeX reads it: of `\frac12` the first digit."""
         token = self._next
         if token.kind == "number" and len(token.text) > 1:
             if not token.text.isdigit():
-                raise BrokenError("an argument is missing")
+                raise UnreadableError("an argument that is not in braces")
             self._tokens[self._at : self._at + 1] = [Token("number", digit) for digit in token.text]
         return self._argument()
 

@@ -163,6 +163,8 @@ def text_key(text: str) -> str:
 def _part_key(part: str) -> str:
     if part[0] == ".":
         return "0" + part
+    if part == r"\mid":
+        return "|"
     return part if len(part) == 1 or part[0] == "\\" else part.casefold()
 
 
