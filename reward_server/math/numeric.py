@@ -228,18 +228,19 @@ class _Comparison:
         left, right = sides
         if left is None or right is None:
             return Outcome.UNKNOWN  # a hole, such as that of (x² - 9) / (x - 3), is no difference
-        if left.overlaps(right):
-            return Outcome.AGREE
-        if not self._complex and point:
-            real = [side.imag.contains(0) for side in sides if side is not None]
-            if real == [False, False]:
-                return Outcome.UNKNOWN  # neither is defined there for a reader who knows real numbers only
-            if False in real:
+        agree = left[0].overlaps(right[0])
+        # Where both are not real neither is defined for a reader who knows real numbers only.
+        if not self._complex and point and not (left[1] and right[1]):
+            if left[1] or right[1]:
                 return Outcome.DOMAINS_DIFFER
-        return Outcome.DIFFER
+            return Outcome.AGREE if agree else Outcome.UNKNOWN
+        return Outcome.AGREE if agree else Outcome.DIFFER
 
-    def _side(self, side: Node, point: Mapping[str, fmpq], precision: int) -> acb | None:
-        """The value at a point, None where it is undefined, which decides nothing."""
+    def _side(self, side: Node, point: Mapping[str, fmpq], precision: int) -> tuple[acb, bool] | None:
+        """The value at a point and whether it is real in all its parts; None where it is undefined, and says nothing.
+
+        As a difference of two logarithms of negative numbers a value is real again, but not to a reader.
+        """
         evaluator = Evaluator(point, precision, self._effort, self._log_base)
         try:
             value = evaluator.value(side)
@@ -247,7 +248,7 @@ class _Comparison:
             raise
         except (CannotEvaluateError, UndefinedError):
             return None
-        return value if value.is_finite() else None
+        return (value, evaluator.is_real) if value.is_finite() else None
 
     def _closely(self, point: Mapping[str, fmpq]) -> Outcome:
         """Compare again with a precision that every part of the expressions matters to."""
@@ -265,11 +266,11 @@ class _Comparison:
             right = self._side(self._right, point, precision)
             if left is None or right is None:
                 return Outcome.UNKNOWN
-            if not left.overlaps(right):
+            if not left[0].overlaps(right[0]):
                 return Outcome.DIFFER
             with _precision(precision):
-                difference = _upper_exponent(left - right)
-            if difference < _exponent(left) - needed / 2:
+                difference = _upper_exponent(left[0] - right[0])
+            if difference < _exponent(left[0]) - needed / 2:
                 return Outcome.AGREE
         return Outcome.UNKNOWN
 
@@ -437,6 +438,7 @@ class Evaluator:
     def __init__(self, values: Mapping[str, fmpq], precision: int, effort: Effort, log_base: int | None = None) -> None:
         self.values = values
         self.magnitude = 0  # bits by which the parts are larger or smaller than 1
+        self.is_real = True  # as far as is known: whether all parts are
         self._precision = precision
         self._effort = effort
         self._log_base = log_base
@@ -461,6 +463,8 @@ class Evaluator:
         value = self._of(node)
         if isinstance(node, Num | Pow | Call | Div | Add):
             self._weigh(value)
+            if self.is_real and not value.imag.is_zero() and not value.imag.contains(0):
+                self.is_real = False
         return value
 
     def _weigh(self, value: acb) -> None:
