@@ -44,6 +44,11 @@ class Decimal:
             case _:
                 return None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it shows an integer, `5.0`, and nothing behind the point."""
+        return self.places >= 0 and self.value.denominator == 1
+
     def shows(self, value: Fraction) -> bool:
         """Whether these are the first digits of a value, rounded or cut off, or those of the double next to it."""
         if self.significant >= _DIGITS_OF_A_DOUBLE and abs(value) < 10**300 and self._is_double_next_to(value):

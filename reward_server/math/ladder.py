@@ -12,8 +12,8 @@
 together; it returns None for what takes more. A worker asks `compare_at_length`, which has the same rungs with more
 effort, and always ends in a verdict.
 
-What goes wrong because of the answer is a verdict about it, `incorrect` with a reason, also where we did not foresee it.
-What goes wrong without the answer as well is raised, and no verdict.
+What goes wrong because of the answer is a verdict about it, `incorrect` with a reason, also where we did not foresee
+it. What goes wrong without the answer as well is raised, and no verdict.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from reward_server.math.budget import BeyondBudgetError, limited
 from reward_server.math.exact import UndefinedError, exact
 from reward_server.math.lexer import LONGEST, BrokenError, TooLargeError, UnreadableError
 from reward_server.math.models import MathSettings, MathVerdict, Verification
-from reward_server.math.nodes import EXPRESSIONS, Group, Node, Sym, Words, children, key, walk
+from reward_server.math.nodes import EXPRESSIONS, Group, Letters, Node, Sym, Words, children, key, walk
 from reward_server.math.numeric import IN_PROCESS, IN_WORKER, Effort
 from reward_server.math.parser import parse, parse_as_list
 from reward_server.math.structure import Comparer, Symbolic
@@ -119,7 +119,7 @@ def _judged(
         raise  # limits have verdicts of their own
     except UndefinedError:
         return _verdict(False, "number", "a division by zero")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever an answer can provoke, it shall not be spared its verdict
         _compare_with_itself(reference, settings)
         _log.exception("the comparison with an answer failed: %r with %r", reference, answer[:_LONGEST_SHOWN])
         return _verdict(False, "limit", f"it cannot be compared: {type(error).__name__}")
@@ -229,7 +229,8 @@ def _is_value_of(reference: words.Choice, value: str, settings: MathSettings) ->
     if node is None or words.choice(value) is not None:
         return False
     items = node.items if isinstance(node, Group) else ()
-    return not any(isinstance(one, Words) for one in walk(node)) and not any(isinstance(one, Sym) for one in items)
+    prose = any(isinstance(one, Words | Letters) for one in walk(node))
+    return not prose and not any(isinstance(one, Sym) for one in items)
 
 
 def _compare_other_readings(reference: Read, answer: Read, settings: MathSettings, effort: Effort) -> bool:
