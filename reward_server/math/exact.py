@@ -49,9 +49,6 @@ def exact(node: Node) -> Fraction | None:
     match node:
         case Num(value):
             return value
-        case _:
-            spend(1)
-    match node:
         case Neg(operand):
             value_ = exact(operand)
             return None if value_ is None else -value_
@@ -83,11 +80,13 @@ def bits(value: Fraction) -> int:
 
 def _bounded(value: Fraction) -> Fraction | None:
     size = bits(value)
-    spend((size / _BITS_OF_ONE) ** 2)  # a greatest common divisor takes quadratic time
+    if size > _BITS_OF_ONE:
+        spend((size / _BITS_OF_ONE) ** 2)  # a greatest common divisor takes quadratic time
     return value if size <= MOST_BITS else None
 
 
 def _sum(terms: tuple[Node, ...]) -> Fraction | None:
+    spend(len(terms))
     total: Fraction | None = Fraction(0)
     for term in terms:
         value = exact(term)  # every term is looked at, so that a division by zero is seen in any of them
@@ -96,6 +95,7 @@ def _sum(terms: tuple[Node, ...]) -> Fraction | None:
 
 
 def _product(factors: tuple[Node, ...]) -> Fraction | None:
+    spend(len(factors))
     total: Fraction | None = Fraction(1)
     for factor in factors:
         value = exact(factor)

@@ -48,6 +48,9 @@ from reward_server.math.nodes import (
 
 _FIRST_PRECISION = 128
 _FEWEST_POINTS = 3  # at which both sides are defined
+_WEIGHED = (Num, Pow, Call, Div, Add)  # whose size asks for precision
+_LEAVING_REALS = (Pow, Call)
+_COUNTED_TOGETHER = 50  # nodes
 _OF_A_COMPARISON = 40  # units of work to choose the points
 _USUAL_POINTS = 8  # after these, more are looked at only where both sides were seldom defined
 _MOST_EXPONENT_BITS = 64  # of the logarithm of anything that is computed
@@ -453,17 +456,20 @@ class Evaluator:
             UndefinedError: it divides by zero.
         """
         with _precision(self._precision):
-            return self._value(node)
+            found = self._value(node)
+        spend(self._work % _COUNTED_TOGETHER * self._cost)
+        return found
 
     def _value(self, node: Node) -> acb:
-        spend(self._cost)
         self._work += 1
-        if self._work > self._effort.work:
-            raise TooMuchWorkError
+        if self._work % _COUNTED_TOGETHER == 0:
+            spend(_COUNTED_TOGETHER * self._cost)
+            if self._work > self._effort.work:
+                raise TooMuchWorkError
         value = self._of(node)
-        if isinstance(node, Num | Pow | Call | Div | Add):
+        if isinstance(node, _WEIGHED):
             self._weigh(value)
-            if self.is_real and not value.imag.is_zero() and not value.imag.contains(0):
+            if self.is_real and isinstance(node, _LEAVING_REALS) and not value.imag.contains(0):
                 self.is_real = False
         return value
 
