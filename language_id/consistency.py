@@ -25,6 +25,7 @@ from language_id.detector import Detection
 from language_id.families import FAMILIES, Families, by_label
 from language_id.prose import strip
 from language_id.scripts import Script
+from language_id.windows import chunks, pieces, segments, spread
 
 
 class Detector(Protocol):
@@ -62,6 +63,10 @@ class ConsistencySettings:
     max_foreign_share: float = 0.15
     max_quoted_units: int = 120
     max_foreign_share_of_problem: float = 0.7
+    instruction_language: str = "en"
+    min_share_beside_instructions: float = 0.5
+    min_probability_beside_instructions: float = 0.5
+    max_segments_of_problem: int = 24
 
     window_units: int = 200
     max_windows: int = 12
@@ -87,10 +92,15 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "max_foreign_share": (0, 1),
     "max_quoted_units": (0, 100_000),
     "max_foreign_share_of_problem": (0, 1),
+    "min_share_beside_instructions": (0, 1),
+    "min_probability_beside_instructions": (0, 1),
+    "max_segments_of_problem": (2, 128),
     "window_units": (40, 2_000),
     "max_windows": (2, 64),
     "max_scanned_chars": (1_024, 65_536),
 }
+_QUOTATION = re.compile(r"\"[^\"\n]+\"|“[^”]+”|„[^“”]+[“”]|«[^»]+»|「[^」]+」")
+_FEWEST_UNITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +132,13 @@ def check(
 ) -> Consistency:
     """Decide whether the three parts share a language. Each is given as written, markup included."""
     rule = _rule(detector, settings or ConsistencySettings())
-    parts = [rule.windows_of_problem(problem or ""), rule.windows(thoughts), rule.windows(answer)]
-    common = rule.common_language(parts)
+    readings = rule.problem(problem or "")
+    reply = [rule.windows(thoughts), rule.windows(answer)]
+    for reading in readings:
+        parts = [reading, *reply]
+        common = rule.common_language(parts)
+        if common is not None:
+            break
     described = [rule.describe(windows, common) for windows in parts]
     consistent = common is not None or not any(parts)
     detail = " ".join(_label(part, 1 - rule.settings.max_foreign_share) for part in described)
@@ -157,18 +172,66 @@ class _Rule:
         self.members = {names[0]: names for names in settings.families}
         self._families = {script: _FamiliesWrittenIn(script, by_label(settings.families)) for script in Script}
         # Every rollout of a group brings the same problem.
-        self.windows_of_problem = lru_cache(maxsize=512)(self.windows)
+        self.problem = lru_cache(maxsize=512)(self.readings_of_problem)
 
     def windows(self, text: str) -> list[_Window]:
         """The windows that stand for a part; none where it has too little text."""
+        return self._enough(self._windows_of(self._language_of(text)))
+
+    def readings_of_problem(self, text: str) -> Sequence[list[_Window]]:
+        """The windows of a problem without the instructions around it; several lists where it may be read in several ways."""
+        language = self._language_of(text)
+        whole = self._enough(self._windows_of(language))
+        readings = self._without_instructions(language, whole)
+        unquoted = _QUOTATION.sub(" ", language) if len(readings) == 1 and readings[0] is not whole else language
+        if unquoted != language and self._without_instructions(unquoted, whole)[0] is whole:
+            return [whole, *readings]  # only what it quotes is in another language
+        return readings
+
+    def _without_instructions(self, text: str, whole: list[_Window]) -> Sequence[list[_Window]]:
+        instructions, settings = self.settings.instruction_language, self.settings
+        own = self._segments_not_in(instructions, text) if instructions else None
+        if own is None:
+            return [whole]
+        windows = self._windows_of(own)
+        amount = sum(window.units for window in windows)
+        if amount < settings.min_units:
+            # "Calcule $1+1$." before a page of English: whatever follows, this was no English problem.
+            return [[]] if windows and self._denies(windows[0], instructions) else [whole]
+        denied = sum(window.units for window in windows if self._denies(window, instructions))
+        if denied >= settings.min_share_beside_instructions * amount:
+            return [windows]
+        return [whole, windows] if _likeliest(windows) != instructions else [whole]
+
+    def _segments_not_in(self, language: str, text: str) -> str | None:
+        """What is not in a language, or None where that is all of it or nothing."""
+        found = spread(list(segments(text, self.settings.min_units)), self.settings.max_segments_of_problem)
+        windows = [self._classified(segment) for segment in found]
+        other = [
+            segment for segment, window in zip(found, windows, strict=True) if window.units and window.best != language
+        ]
+        return "".join(other) if 0 < len(other) < sum(window.units > 0 for window in windows) else None
+
+    def _denies(self, window: _Window, language: str) -> bool:
+        """Whether a window is in another language beyond doubt."""
+        best = window.families.get(window.best, 0.0)
+        if best < self.settings.min_probability_beside_instructions:
+            return False
+        if window.units >= self.settings.min_units:
+            return self._contradicts(window, language)
+        return window.units >= _FEWEST_UNITS and window.families.get(language, 0.0) < self._ratio(0) * best
+
+    def _enough(self, windows: list[_Window]) -> list[_Window]:
+        return windows if sum(window.units for window in windows) >= self.settings.min_units else []
+
+    def _windows_of(self, language: str) -> list[_Window]:
         settings = self.settings
-        chunks = _spread(list(_chunks(self._language_of(text), settings.window_units)), settings.max_windows)
-        windows = [window for window in map(self._classified, chunks) if window.units]
-        return windows if sum(window.units for window in windows) >= settings.min_units else []
+        found = spread(list(chunks(language, settings.window_units)), settings.max_windows)
+        return [window for window in map(self._classified, found) if window.units]
 
     def _language_of(self, text: str) -> str:
         """The language in a part: what is left without markup, or what was hidden in markup if that is more."""
-        stripped = [strip(piece) for piece in _pieces(text, self.settings.max_scanned_chars)]
+        stripped = [strip(piece) for piece in pieces(text, self.settings.max_scanned_chars)]
         open_text = "\n".join(piece.prose for piece in stripped)
         wrapped = "\n".join(piece.wrapped for piece in stripped)
         hidden = scripts.units(wrapped)
@@ -272,61 +335,3 @@ def _chinese_or_japanese(found: scripts.Writing) -> Mapping[str, float]:
     if share >= 0.1:
         return {"ja": 1.0}
     return {"zh": 1.0} if share < 0.05 and found.units >= 60 else {"zh": 0.6, "ja": 0.4}
-
-
-_SENTENCE = re.compile(r"[^.!?。！？；\n]*(?:[.!?]+(?!\s)[^.!?。！？；\n]*)*[.!?。！？；\n]*\s*")
-
-
-def _chunks(text: str, window_units: int) -> Iterator[str]:
-    """Sentences joined to chunks of about `window_units`, less in a short text, each carried by one script.
-
-    Characters are counted for the units they would make as letters, so that evenly spaced chunks stand for equal
-    amounts of language, also where a text mixes scripts.
-    """
-    only = scripts.only_script(text)
-    weight = scripts.UNITS_PER_LETTER.get(only, 1) if only else 1
-    size = max(min(window_units, len(text) * weight // 6), window_units * 3 // 4)
-    chunk, amount, script = "", 0, only
-    for sentence in _sentences(text, size // weight):
-        carrier = only or scripts.carrier(sentence) or script
-        length = len(sentence) * (scripts.UNITS_PER_LETTER.get(carrier, 1) if carrier else 1)
-        if chunk and (amount + length > size * 1.3 or carrier is not script):
-            yield chunk
-            chunk, amount = "", 0
-        chunk, amount, script = chunk + sentence, amount + length, carrier
-    if chunk:
-        yield chunk
-
-
-def _sentences(text: str, longest_chars: int) -> Iterator[str]:
-    for match in _SENTENCE.finditer(text):
-        sentence = match.group()
-        for start in range(0, len(sentence), longest_chars):
-            yield sentence[start : start + longest_chars]
-
-
-def _spread(chunks: list[str], most: int) -> list[str]:
-    """At most `most` of the chunks, evenly spaced, the first and the last among them."""
-    if len(chunks) <= most:
-        return chunks
-    step = (len(chunks) - 1) / (most - 1)
-    return [chunks[round(index * step)] for index in range(most)]
-
-
-def _pieces(text: str, most_chars: int) -> list[str]:
-    """The text, or evenly spaced pieces of one that is too long, which start with a line where there is one."""
-    if len(text) <= most_chars:
-        return [text]
-    count = 16
-    size = most_chars // count
-    stride = (len(text) - size) / (count - 1)
-    pieces = []
-    fences = counted = 0
-    for index in range(count):
-        start = round(index * stride)
-        line = text.find("\n", start, start + size // 2)
-        begin = start if index == 0 or line < 0 else line
-        fences, counted = fences + text.count("```", counted, begin), begin
-        # A piece that starts inside a block of code is given the fence that opened it.
-        pieces.append(("```\n" if fences % 2 else "") + text[begin : start + size])
-    return pieces
