@@ -8,8 +8,10 @@ What reads as running prose stays, wherever it is put: a paragraph inside `$…$
 language, and hiding it there must not pay. Snippets that are too short to read as prose are set aside in `wrapped`, for
 a caller who finds more of them than of anything else.
 
-The time is linear in the length of the text, whatever is in it. This is no Markdown or TeX implementation: indented
-code blocks are text, macros are not expanded.
+Code that nobody fenced is removed where two lines of it or more follow each other. One statement alone is text.
+
+The time is linear in the length of the text, whatever is in it. This is no Markdown or TeX implementation: macros are
+not expanded, and code is known by its lines.
 """
 
 from __future__ import annotations
@@ -54,6 +56,8 @@ _MARKUP = re.compile(
     r"\\(?:begin|end)\s*\{[A-Za-z]+\*?\}|\\[A-Za-z]+\*?|\\[\s\S]|\$\$?|`+|~~~+|</?[A-Za-z][^<>\n]{0,200}>|\[asy\]"
 )
 _ADDRESS = re.compile(r"https?://[!-~]+")
+# The template of a conversation, written out: `<|im_start|>user`, `[/INST]`.
+_TURN = re.compile(r"<\|[a-z_]{1,40}\|>(?:system|user|assistant)?|\[/?INST\]")
 _ENVIRONMENT = re.compile(r"\\begin\s*\{([A-Za-z]+)\*?\}")
 _END = re.compile(r"\\end\s*\{([A-Za-z]+)\*?\}")
 _TAG_NAME = re.compile(r"</?([A-Za-z][A-Za-z0-9]*)")
@@ -105,8 +109,12 @@ def prose(text: str) -> str:
 
 def strip(text: str) -> Stripped:
     """Separate a text from its markup."""
-    scanner = _Scanner(_ADDRESS.sub(" ", text) if "://" in text else text)
-    kept = without_code("".join(scanner.run())).replace("{", " ").replace("}", " ")
+    if "://" in text:
+        text = _ADDRESS.sub(" ", text)
+    if "<|" in text or "INST]" in text:
+        text = _TURN.sub("\n", text)
+    scanner = _Scanner(text)
+    kept = _without_unfenced_code("".join(scanner.run())).replace("{", " ").replace("}", " ")
     return Stripped(kept, "\n".join(scanner.wrapped))
 
 
@@ -126,15 +134,15 @@ def reads_as_prose(block: str) -> bool:
     return prose_like >= _PROSE_SHARE * total
 
 
-def without_code(text: str) -> str:
-    """A text without the code that nobody fenced: runs of lines which look like code, with two statements or more."""
+def _without_unfenced_code(text: str) -> str:
+    """Leave out runs of lines that look like code, if two of them or more are statements."""
     found = _STATEMENT.search(text)
     if found is None or _STATEMENT.search(text, found.end()) is None:
         return text
     kept: list[str] = []
     run: list[str] = []
     for line in text.splitlines(keepends=True):
-        if not line.strip() or _LIST_ITEM.match(line) is None and _is_code(line):
+        if not line.strip() or (_LIST_ITEM.match(line) is None and _is_code(line)):
             run.append(line)
             continue
         kept += _unless_code(run)
@@ -154,6 +162,7 @@ def _unless_code(run: list[str]) -> list[str]:
 
 
 def _tells(line: str, amount: int) -> bool:
+    """Whether a line holds words rather than code; looser than prose, since its marks of code are cut off."""
     return amount * 2 > len(line.strip()) and len(_CODE_SIGN.findall(line)) <= _CODE_SIGN_SHARE * len(line)
 
 
