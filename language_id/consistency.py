@@ -8,6 +8,9 @@ A long part is judged by windows spread evenly over the whole of it, so that a s
 measured as a share. A small share is a quotation and is allowed. Names, identifiers and technical terms in Latin
 letters inside another script are part of that script's text.
 
+A problem is read sentence by sentence, and the English around a problem in another language is no part of it. Where
+what remains is too little, or no sentences, or a quotation, the problem may be either and denies neither.
+
 The cost is bounded whatever the length: at most `max_scanned_chars` are freed of markup and `max_windows` classified.
 What this cannot see: foreign words spread thinly through every sentence, and a language the model does not know.
 """
@@ -15,7 +18,7 @@ What this cannot see: foreign words spread thinly through every sentence, and a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar, Protocol
@@ -25,6 +28,7 @@ from language_id.detector import Detection
 from language_id.families import FAMILIES, Families, by_label
 from language_id.prose import strip
 from language_id.scripts import Script
+from language_id.windows import chunks, pieces, segments, spread
 
 
 class Detector(Protocol):
@@ -58,10 +62,16 @@ class ConsistencySettings:
     long_units: int = 80
 
     # What thoughts or answer may have in another language, as a quotation: this share, or so many units if that is
-    # less than half. Problems mix more: an English instruction around a Chinese question.
+    # less than half. Problems mix more.
     max_foreign_share: float = 0.15
     max_quoted_units: int = 120
     max_foreign_share_of_problem: float = 0.7
+
+    # Prompts in every language come with instructions in this one. They are set aside where the rest of the problem
+    # has `min_units` of sentences that are with this probability in another. Empty: nothing is set aside.
+    instruction_language: str = "en"
+    min_probability_beside_instructions: float = 0.5
+    max_segments_of_problem: int = 24
 
     window_units: int = 200
     max_windows: int = 12
@@ -87,10 +97,16 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
     "max_foreign_share": (0, 1),
     "max_quoted_units": (0, 100_000),
     "max_foreign_share_of_problem": (0, 1),
+    "min_probability_beside_instructions": (0, 1),
+    "max_segments_of_problem": (2, 128),
     "window_units": (40, 2_000),
     "max_windows": (2, 64),
     "max_scanned_chars": (1_024, 65_536),
 }
+_QUOTATION = re.compile(r"\"[^\"\n]+\"|“[^”]+”|„[^“”]+[“”]|«[^»]+»|「[^」]+」")
+_HEADING = re.compile(r"^[ \t]*(?:#{1,6}[ \t][^\n]{0,80}$|\*\*[^*\n]{1,80}\*\*)", re.MULTILINE)
+_SENTENCE_END = re.compile(r"[.!?:;,…)\]»”\"']\s*$")
+_FEWEST_UNITS = 6  # of what is called another language at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +138,8 @@ def check(
 ) -> Consistency:
     """Decide whether the three parts share a language. Each is given as written, markup included."""
     rule = _rule(detector, settings or ConsistencySettings())
-    parts = [rule.windows_of_problem(problem or ""), rule.windows(thoughts), rule.windows(answer)]
-    common = rule.common_language(parts)
+    reply = [rule.windows(thoughts), rule.windows(answer)]
+    parts, common = rule.settle(rule.readings_of_problem(problem or ""), reply)
     described = [rule.describe(windows, common) for windows in parts]
     consistent = common is not None or not any(parts)
     detail = " ".join(_label(part, 1 - rule.settings.max_foreign_share) for part in described)
@@ -157,24 +173,94 @@ class _Rule:
         self.members = {names[0]: names for names in settings.families}
         self._families = {script: _FamiliesWrittenIn(script, by_label(settings.families)) for script in Script}
         # Every rollout of a group brings the same problem.
-        self.windows_of_problem = lru_cache(maxsize=512)(self.windows)
+        self.readings_of_problem = lru_cache(maxsize=512)(self._readings_of_problem)
 
     def windows(self, text: str) -> list[_Window]:
         """The windows that stand for a part; none where it has too little text."""
+        return self._enough(self._windows_of(self._language_of(text)))
+
+    def _readings_of_problem(self, text: str) -> Sequence[list[_Window]]:
+        """The windows of a problem without the instructions around it, for every way in which it may be read."""
+        language = self._language_of(text)
+        whole = self._enough(self._windows_of(language))
+        readings = self._without_instructions(language, whole)
+        unquoted = _QUOTATION.sub(" ", language) if len(readings) == 1 and readings[0] is not whole else language
+        if unquoted != language and self._without_instructions(unquoted, whole)[0] is whole:
+            return [whole, *readings]  # only what it quotes is in another language
+        return readings
+
+    def _without_instructions(self, text: str, whole: list[_Window]) -> Sequence[list[_Window]]:
+        """What a problem is without its instructions, where it is more than they; both where one cannot tell."""
+        instructions = self.settings.instruction_language
+        own, sure = self._sentences_not_in(instructions, text) if instructions else ("", False)
+        windows = self._windows_of(own)
+        amount = sum(window.units for window in windows)
+        denied = sum(window.units for window in windows if self._denies(window, instructions))
+        if amount < self.settings.min_units:
+            # "Calcule $1+1$." before a page of English: that was no English problem, but which one?
+            return [[]] if denied >= _FEWEST_UNITS else [whole]
+        if 2 * denied >= amount:
+            return [windows] if sure else [whole, windows]
+        likeliest = max(windows, key=lambda window: window.units)
+        return [whole, windows] if likeliest.best != instructions and self._is_sure(likeliest) else [whole]
+
+    def _sentences_not_in(self, language: str, text: str) -> tuple[str, bool]:
+        """What is not in a language, and whether it surely is a text: nothing where that would be all of it.
+
+        The strings of a sample input are in no language either, but they are no sentences. What is neither is better
+        than nothing.
+        """
         settings = self.settings
-        chunks = _spread(list(_chunks(self._language_of(text), settings.window_units)), settings.max_windows)
-        windows = [window for window in map(self._classified, chunks) if window.units]
-        return windows if sum(window.units for window in windows) >= settings.min_units else []
+        found = spread(list(segments(text, settings.min_units)), settings.max_segments_of_problem)
+        windows = [(segment, self._classified(segment)) for segment in found]
+        other = [(segment, window) for segment, window in windows if window.units and window.best != language]
+        if len(other) == sum(window.units > 0 for _, window in windows):
+            return "", False
+        sentences = [each for each in other if self._is_sure(each[1]) and self._is_sentence(*each)]
+        sure = sum(window.units for _, window in sentences) >= settings.min_units
+        return "".join(segment for segment, _ in (sentences if sure else other)), sure
+
+    @staticmethod
+    def _is_sentence(segment: str, window: _Window) -> bool:
+        return window.script is not Script.LATIN or _SENTENCE_END.search(segment) is not None
+
+    def _is_sure(self, window: _Window) -> bool:
+        return window.families.get(window.best, 0.0) >= self.settings.min_probability_beside_instructions
+
+    def _denies(self, window: _Window, language: str) -> bool:
+        """Whether a window is in another language beyond doubt; of a short one, whether it seems to be."""
+        if not self._is_sure(window) or window.units < _FEWEST_UNITS:
+            return False
+        return (
+            window.best != language if window.units < self.settings.min_units else self._contradicts(window, language)
+        )
+
+    def _enough(self, windows: list[_Window]) -> list[_Window]:
+        return windows if sum(window.units for window in windows) >= self.settings.min_units else []
+
+    def _windows_of(self, language: str) -> list[_Window]:
+        settings = self.settings
+        found = spread(list(chunks(language, settings.window_units)), settings.max_windows)
+        return [window for window in map(self._classified, found) if window.units]
 
     def _language_of(self, text: str) -> str:
         """The language in a part: what is left without markup, or what was hidden in markup if that is more."""
-        stripped = [strip(piece) for piece in _pieces(text, self.settings.max_scanned_chars)]
-        open_text = "\n".join(piece.prose for piece in stripped)
+        stripped = [strip(piece) for piece in pieces(text, self.settings.max_scanned_chars)]
+        open_text = self._without_headings("\n".join(piece.prose for piece in stripped))
         wrapped = "\n".join(piece.wrapped for piece in stripped)
         hidden = scripts.units(wrapped)
         if hidden >= 4 * self.settings.min_units and hidden > scripts.units(open_text):
             return f"{open_text}\n{wrapped}"
         return open_text
+
+    def _without_headings(self, text: str) -> str:
+        """A text without its headings, which models write in English over text in any language, if enough remains."""
+        if "**" not in text and "#" not in text:
+            return text
+        bare = _HEADING.sub(" ", text)
+        remaining, least = scripts.units(bare), self.settings.min_units
+        headings = scripts.units(text) - remaining
+        return bare if remaining >= least and headings <= max(remaining, 4 * least) else text
 
     def _classified(self, chunk: str) -> _Window:
         found = scripts.writing(chunk)
@@ -190,6 +276,16 @@ class _Rule:
             if family is not None:
                 totals[family] = totals.get(family, 0.0) + probability
         return _Window(found.units, found.script, totals)
+
+    def settle(
+        self, readings: Sequence[list[_Window]], reply: Sequence[list[_Window]]
+    ) -> tuple[Sequence[list[_Window]], str | None]:
+        """The parts and their common language, with the problem read in the way that has one, else in the first."""
+        for reading in readings:
+            common = self.common_language([reading, *reply])
+            if common is not None or not any([reading, *reply]):
+                return [reading, *reply], common
+        return [readings[0], *reply], None
 
     def common_language(self, parts: Sequence[Sequence[_Window]]) -> str | None:
         """A language that no part contradicts, among those that are the likeliest for some part."""
@@ -272,61 +368,3 @@ def _chinese_or_japanese(found: scripts.Writing) -> Mapping[str, float]:
     if share >= 0.1:
         return {"ja": 1.0}
     return {"zh": 1.0} if share < 0.05 and found.units >= 60 else {"zh": 0.6, "ja": 0.4}
-
-
-_SENTENCE = re.compile(r"[^.!?。！？；\n]*(?:[.!?]+(?!\s)[^.!?。！？；\n]*)*[.!?。！？；\n]*\s*")
-
-
-def _chunks(text: str, window_units: int) -> Iterator[str]:
-    """Sentences joined to chunks of about `window_units`, less in a short text, each carried by one script.
-
-    Characters are counted for the units they would make as letters, so that evenly spaced chunks stand for equal
-    amounts of language, also where a text mixes scripts.
-    """
-    only = scripts.only_script(text)
-    weight = scripts.UNITS_PER_LETTER.get(only, 1) if only else 1
-    size = max(min(window_units, len(text) * weight // 6), window_units * 3 // 4)
-    chunk, amount, script = "", 0, only
-    for sentence in _sentences(text, size // weight):
-        carrier = only or scripts.carrier(sentence) or script
-        length = len(sentence) * (scripts.UNITS_PER_LETTER.get(carrier, 1) if carrier else 1)
-        if chunk and (amount + length > size * 1.3 or carrier is not script):
-            yield chunk
-            chunk, amount = "", 0
-        chunk, amount, script = chunk + sentence, amount + length, carrier
-    if chunk:
-        yield chunk
-
-
-def _sentences(text: str, longest_chars: int) -> Iterator[str]:
-    for match in _SENTENCE.finditer(text):
-        sentence = match.group()
-        for start in range(0, len(sentence), longest_chars):
-            yield sentence[start : start + longest_chars]
-
-
-def _spread(chunks: list[str], most: int) -> list[str]:
-    """At most `most` of the chunks, evenly spaced, the first and the last among them."""
-    if len(chunks) <= most:
-        return chunks
-    step = (len(chunks) - 1) / (most - 1)
-    return [chunks[round(index * step)] for index in range(most)]
-
-
-def _pieces(text: str, most_chars: int) -> list[str]:
-    """The text, or evenly spaced pieces of one that is too long, which start with a line where there is one."""
-    if len(text) <= most_chars:
-        return [text]
-    count = 16
-    size = most_chars // count
-    stride = (len(text) - size) / (count - 1)
-    pieces = []
-    fences = counted = 0
-    for index in range(count):
-        start = round(index * stride)
-        line = text.find("\n", start, start + size // 2)
-        begin = start if index == 0 or line < 0 else line
-        fences, counted = fences + text.count("```", counted, begin), begin
-        # A piece that starts inside a block of code is given the fence that opened it.
-        pieces.append(("```\n" if fences % 2 else "") + text[begin : start + size])
-    return pieces

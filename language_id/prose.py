@@ -8,8 +8,10 @@ What reads as running prose stays, wherever it is put: a paragraph inside `$…$
 language, and hiding it there must not pay. Snippets that are too short to read as prose are set aside in `wrapped`, for
 a caller who finds more of them than of anything else.
 
-The time is linear in the length of the text, whatever is in it. This is no Markdown or TeX implementation: indented
-code blocks are text, macros are not expanded.
+Code that nobody fenced is removed where two lines of it or more follow each other. One statement alone is text.
+
+The time is linear in the length of the text, whatever is in it. This is no Markdown or TeX implementation: macros are
+not expanded, and code is known by its lines.
 """
 
 from __future__ import annotations
@@ -54,6 +56,8 @@ _MARKUP = re.compile(
     r"\\(?:begin|end)\s*\{[A-Za-z]+\*?\}|\\[A-Za-z]+\*?|\\[\s\S]|\$\$?|`+|~~~+|</?[A-Za-z][^<>\n]{0,200}>|\[asy\]"
 )
 _ADDRESS = re.compile(r"https?://[!-~]+")
+# The template of a conversation, written out: `<|im_start|>user`, `[/INST]`.
+_TURN = re.compile(r"<\|[a-z_]{1,40}\|>(?:system|user|assistant)?|\[/?INST\]")
 _ENVIRONMENT = re.compile(r"\\begin\s*\{([A-Za-z]+)\*?\}")
 _END = re.compile(r"\\end\s*\{([A-Za-z]+)\*?\}")
 _TAG_NAME = re.compile(r"</?([A-Za-z][A-Za-z0-9]*)")
@@ -69,6 +73,22 @@ _CODE_LINE = re.compile(
     r"""^\s*(?:\#|//|/\*|\*\s|--\s|%|@\w|import\s\w|from\s\w+\simport|def\s\w|class\s\w|return\b|print\b|using\s\w|"{3}|'{3}"""
     r"""|(?:for|while|if|elif|else|try|except|with)\b.*[:{]\s*$)|[{};]\s*$"""
 )
+# What no prose begins or ends with. A line that only has signs in it may be plain-text mathematics.
+_STATEMENT = re.compile(
+    r"""^[ \t]*(?:
+        (?:import|from|def|class|return|using|template|struct|public:|private:|\#include|\#define|@\w+|else:|try:|try|do)\b[^.?!。\n]*$
+      | (?:for|while|if|elif|else|except|with|switch|catch)\b[^\n]*[:{;)][ \t]*$
+      | [\w.\[\], ]{1,60}[ ](?:[-+*/%|&^]|//|<<|>>)?=[ ][^=\n]*[^=.,\s][ \t]*$
+      | [\w.:>-]{2,60}\([^\n]*\)[ \t]*$
+      | [^\n]*[=()<>\[\]+*][^\n]*[;{][ \t]*(?:(?://|\#)[^\n]*)?$
+      | (?:const|unsigned|long|int|double|float|char|bool|string|auto|void|vector|let|var)\b[^\n]*[;{][ \t]*(?://[^\n]*)?$
+      | [}][^\n]{0,20}$
+    )""",
+    re.MULTILINE | re.VERBOSE,
+)
+_END_OF_STATEMENT = re.compile(r"[;{}:\s]+$")
+_LIST_ITEM = re.compile(r"\s*(?:[*%]|#+)\s(?!include|define)")
+_FEWEST_LINES = 2
 _COMMENT = re.compile(r"\s*(?:#|//|/\*|\*|--\s|%)[#/*%-]*")
 _CODE_SIGN = re.compile(r"[=<>+*|&^{}()\[\]_\\]|::|->|\w\.\w")
 _CODE_SIGN_SHARE = 0.06  # of the characters of a line; a bold word or a file name in a sentence stays below
@@ -89,8 +109,12 @@ def prose(text: str) -> str:
 
 def strip(text: str) -> Stripped:
     """Separate a text from its markup."""
-    scanner = _Scanner(_ADDRESS.sub(" ", text) if "://" in text else text)
-    kept = "".join(scanner.run()).replace("{", " ").replace("}", " ")
+    if "://" in text:
+        text = _ADDRESS.sub(" ", text)
+    if "<|" in text or "INST]" in text:
+        text = _TURN.sub("\n", text)
+    scanner = _Scanner(text)
+    kept = _without_unfenced_code("".join(scanner.run())).replace("{", " ").replace("}", " ")
     return Stripped(kept, "\n".join(scanner.wrapped))
 
 
@@ -108,6 +132,38 @@ def reads_as_prose(block: str) -> bool:
         if amount * 2 > len(line.strip()) and not _is_code(line):
             prose_like += amount
     return prose_like >= _PROSE_SHARE * total
+
+
+def _without_unfenced_code(text: str) -> str:
+    """Leave out runs of lines that look like code, if two of them or more are statements."""
+    found = _STATEMENT.search(text)
+    if found is None or _STATEMENT.search(text, found.end()) is None:
+        return text
+    kept: list[str] = []
+    run: list[str] = []
+    for line in text.splitlines(keepends=True):
+        if not line.strip() or (_LIST_ITEM.match(line) is None and _is_code(line)):
+            run.append(line)
+            continue
+        kept += _unless_code(run)
+        kept.append(line)
+        run = []
+    return "".join(kept + _unless_code(run))
+
+
+def _unless_code(run: list[str]) -> list[str]:
+    """Nothing of a run of code, all of one that is prose after all: thoughts with a semicolon after each line."""
+    if len(run) < _FEWEST_LINES or sum(_STATEMENT.match(line) is not None for line in run) < _FEWEST_LINES:
+        return run
+    bare = [_END_OF_STATEMENT.sub("", _COMMENT.sub("", line)) for line in run]
+    amounts = [scripts.units(line) for line in bare]
+    told = sum(amount for line, amount in zip(bare, amounts, strict=True) if _tells(line, amount))
+    return run if told >= _PROSE_UNITS and 2 * told >= sum(amounts) else ["\n"]
+
+
+def _tells(line: str, amount: int) -> bool:
+    """Whether a line holds words rather than code; looser than prose, since its marks of code are cut off."""
+    return amount * 2 > len(line.strip()) and len(_CODE_SIGN.findall(line)) <= _CODE_SIGN_SHARE * len(line)
 
 
 def _is_code(line: str) -> bool:

@@ -64,7 +64,8 @@ def _words_of(script: Script, letters: str) -> re.Pattern[str]:
 _WORDS = {script: _words_of(script, letters) for script, letters in _LETTERS.items()}
 _WORDS[Script.OTHER] = re.compile(rf"[^\W\d_{''.join(_LETTERS.values())}{_COMBINING}]+")
 _NON_LATIN = re.compile(f"[^\\W\\d_{_LETTERS[Script.LATIN]}{_COMBINING}]")
-_NON_LATIN_RUN = re.compile(f"{_NON_LATIN.pattern}+")
+_VOWEL_SIGNS = "\u0900-\u0903\u093a-\u094f\u0962\u0963"  # of Devanagari: no letters for `re`, but inside every word
+_NON_LATIN_RUN = re.compile(f"{_NON_LATIN.pattern}(?:{_NON_LATIN.pattern}|[{_VOWEL_SIGNS}])*")
 _LATIN_RUN = re.compile(f"[{_LETTERS[Script.LATIN]}]{{2,}}")
 _LETTER = {script: re.compile(f"[{letters}]") for script, letters in _LETTERS.items()}
 _LONE_CHARACTERS_ARE_WORDS = frozenset({Script.CJK, Script.HANGUL, Script.OTHER})
