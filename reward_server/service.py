@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from language_id.detector import LanguageDetector
+from reward_server import garbage
 from reward_server.deadline import Deadline
 from reward_server.errors import too_large, unavailable
 from reward_server.math.verifier import MathVerifier
@@ -17,6 +18,7 @@ from reward_server.presets import Presets
 from reward_server.sandbox_metrics import QueueCollector, SandboxCollector
 from reward_server.scorer import Scorer
 from reward_server.settings import SandboxSettings, Settings
+from reward_server.turns import Turns
 from sandbox.absent import AbsentJudge
 from sandbox.docker import DockerJudge, DockerSettings
 from sandbox.host import Isolation
@@ -38,6 +40,7 @@ class Admission:
         self._max_in_flight = max_in_flight
         self._max_at_once = max_at_once
         self.in_flight = 0
+        self.admitted = 0  # ever
 
     @contextmanager
     def admit(self, rollouts: int) -> Iterator[None]:
@@ -51,6 +54,7 @@ class Admission:
         if self.in_flight and self.in_flight + rollouts > self._max_in_flight:
             raise unavailable(f"{self.in_flight} rollouts are under way", retry_after_seconds=RETRY_AFTER_SECONDS)
         self.in_flight += rollouts
+        self.admitted += rollouts
         try:
             yield
         finally:
@@ -77,6 +81,7 @@ class Service:
         self.verifier = MathVerifier(workers=settings.math_workers, memory_mb=settings.math_memory_mb)
         self.judge = _judge(settings, self.metrics)
         self.admission = Admission(max_in_flight=settings.max_in_flight, max_at_once=settings.max_rollouts)
+        self.decoding = Turns()
         self.deadline = Deadline(settings.deadline_seconds)
         self.scorer = Scorer(
             verifier=self.verifier,
@@ -88,6 +93,7 @@ class Service:
         self.metrics.watch("reward_rollouts_in_flight", "Rollouts in work.", lambda: self.admission.in_flight)
         self.metrics.watch("reward_ready", "1 when /readyz says so.", lambda: self.readiness().ready)
         self._starting: asyncio.Task[None] | None = None
+        self._collecting: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to warm the pools."""
@@ -100,9 +106,10 @@ class Service:
 
     async def close(self) -> None:
         """End every process and remove every file that was made."""
-        if self._starting is not None:
-            self._starting.cancel()
-            await asyncio.gather(self._starting, return_exceptions=True)
+        under_way = [task for task in (self._starting, self._collecting) if task is not None]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
         await self.verifier.close()
         await self.judge.close()
 
@@ -121,6 +128,10 @@ class Service:
 
     async def _start(self) -> None:
         await asyncio.gather(self.verifier.start(), self._start_judge())
+        admission = self.admission
+        self._collecting = asyncio.create_task(
+            garbage.collect_between_batches(lambda: admission.in_flight, lambda: admission.admitted)
+        )
         log.info("started", extra=self.readiness().parts)
 
     async def _start_judge(self) -> None:
