@@ -1,53 +1,42 @@
-"""Reads and decodes request bodies: bounded, gzip or plain, JSON that names the field at fault.
+"""Reads request bodies: bounded in size and time, gzip or plain.
 
 A body over the limit is read to its end and thrown away, up to a bound, so that the client sees the 413 rather than a
-broken connection.
+broken connection. What a body says is `reward_server.decoding`'s question.
 """
 
 from __future__ import annotations
 
-import json
-import re
+import asyncio
 import zlib
 from collections.abc import Iterator
 from http import HTTPStatus
 
 from fastapi import Request
-from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
-from reward_server import models
-from reward_server.errors import ApiError, gone, invalid, too_large
-from reward_server.models import FieldError, RequestModel
+from reward_server.errors import ApiError, gone, invalid, not_sent_in_time, too_large
+from reward_server.models import FieldError
 
 _GZIP = 16 + zlib.MAX_WBITS
 # How much of a refused body is still read, in multiples of the limit.
 _DRAIN = 8
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_INFLATED_AT_ONCE_BYTES = 1024 * 1024
 
 
-async def read_json(request: Request, model: type[RequestModel], *, max_bytes: int) -> RequestModel:
-    """Read the body of `request` as `model`.
+async def read_body(request: Request, *, max_bytes: int, seconds: float) -> bytes:
+    """Read the body of `request`, unpacked.
 
     Raises:
-        ApiError: 413 over `max_bytes` before or after decompression, 415 for an unknown encoding, 422 with the
-            fields at fault for anything that is not a `model`.
+        ApiError: 408 when it is not there within `seconds`, 413 over `max_bytes` before or after decompression,
+            415 for an unknown encoding, 422 for a gzip stream that is none.
     """
     try:
-        body = await _read(request, max_bytes)
+        async with asyncio.timeout(seconds):
+            return await _read(request, max_bytes)
     except ClientDisconnect:
         raise gone() from None
-    return decode(body, model)
-
-
-def decode(body: bytes | str, model: type[RequestModel]) -> RequestModel:
-    """Decode `body`; raises as `read_json` does."""
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        if _is_about_surrogates(error):
-            return _decode_with_surrogates(body, model)
-        raise invalid(models.field_errors(error)) from None
+    except TimeoutError:
+        raise not_sent_in_time(seconds) from None
 
 
 async def _read(request: Request, max_bytes: int) -> bytes:
@@ -56,69 +45,48 @@ async def _read(request: Request, max_bytes: int) -> bytes:
         raise ApiError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"content-encoding {encoding!r} is not accepted; gzip is")
     chunks: list[bytes] = []
     kept = read = 0
-    inflate = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
+    gunzip = _Gunzip() if encoding == "gzip" else None
     async for chunk in request.stream():
         read += len(chunk)
-        if kept <= max_bytes:
-            data = _inflated(inflate, chunk, max_bytes + 1 - kept) if inflate else chunk
+        for data in gunzip.inflated(chunk) if gunzip else (chunk,):
+            if kept > max_bytes:
+                break
             kept += len(data)
             chunks.append(data)
-        elif read > _DRAIN * max_bytes:
+            if gunzip:
+                await asyncio.sleep(0)
+        if kept > max_bytes and read > _DRAIN * max_bytes:
             break
     if kept > max_bytes:
         raise too_large(f"the body is larger than {max_bytes} bytes")
-    if inflate and (not inflate.eof or inflate.unused_data):
-        raise invalid([FieldError(loc="body", message="the gzip stream is cut short, or more than one")])
+    if gunzip and not gunzip.whole:
+        raise _no_gzip("the gzip stream is cut short")
     return b"".join(chunks)
 
 
-def _inflated(inflate: zlib._Decompress, chunk: bytes, room: int) -> bytes:
-    try:
-        return inflate.decompress(chunk, room)
-    except zlib.error as error:
-        raise invalid([FieldError(loc="body", message=f"not a gzip stream: {error}")]) from None
+class _Gunzip:
+    """Unpacks a gzip stream of one member or several (RFC 1952), a bounded piece at a time."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(_GZIP)
+
+    @property
+    def whole(self) -> bool:
+        """The last member has ended."""
+        return self._member.eof
+
+    def inflated(self, packed: bytes) -> Iterator[bytes]:
+        """Yield what `packed` unpacks to."""
+        while packed:
+            if self._member.eof:
+                self._member = zlib.decompressobj(_GZIP)
+            try:
+                data = self._member.decompress(packed, _INFLATED_AT_ONCE_BYTES)
+            except zlib.error as error:
+                raise _no_gzip(f"not a gzip stream: {error}") from None
+            packed = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+            yield data
 
 
-def _is_about_surrogates(error: ValidationError) -> bool:
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    return first["type"] == "json_invalid" and ("surrogate" in first["msg"] or "hex escape" in first["msg"])
-
-
-def _decode_with_surrogates(body: bytes | str, model: type[RequestModel]) -> RequestModel:
-    """Decode a body with half a character in it (`"\\ud800"`), as a tokenizer's output may have.
-
-    In a prompt or a completion it becomes U+FFFD: what a model wrote must be gradable whatever it wrote. In a task
-    it is refused, because no program could ever print it.
-    """
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise invalid([FieldError(loc="body", message=f"Invalid JSON: {error}")]) from None
-    broken = [path for path, text in _strings(document, "") if _SURROGATE.search(text) and not _is_prose(path)]
-    if broken:
-        raise invalid(
-            [FieldError(loc=path, message="holds a lone surrogate, no character") for path in map(_printable, broken)]
-        )
-    repaired = _SURROGATE.sub("\ufffd", json.dumps(document, ensure_ascii=False))
-    return decode(repaired.encode(), model)
-
-
-def _strings(value: object, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, list):
-        for place, item in enumerate(value):
-            yield from _strings(item, f"{path}[{place}]")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield f"{path}.{key}".lstrip("."), key
-            yield from _strings(item, f"{path}.{key}".lstrip("."))
-
-
-def _printable(path: str) -> str:
-    return path.encode("ascii", errors="backslashreplace").decode()
-
-
-def _is_prose(path: str) -> bool:
-    parts = path.split(".")
-    return len(parts) > 1 and parts[1].partition("[")[0] in {"prompt", "completion"}
+def _no_gzip(message: str) -> ApiError:
+    return invalid([FieldError(loc="body", message=message)])

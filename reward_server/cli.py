@@ -26,9 +26,9 @@ from rich.table import Table
 
 from reward_server import __version__, logs, samples
 from reward_server.app import create_app
-from reward_server.body import decode
+from reward_server.decoding import decode
 from reward_server.errors import ApiError
-from reward_server.models import ScoreRequest, field_errors
+from reward_server.models import Rollout, field_errors
 from reward_server.presets import Preset, PresetFileError, Presets, UnknownPresetError
 from reward_server.scoring_run import Server, ServerError, embedded_server, remote_server, score_rollouts
 from reward_server.service import Service
@@ -214,7 +214,7 @@ def _read_rollouts(file: Path) -> list[dict[str, Any]]:
             continue
         try:
             # As the server will read it, so that what is refused is refused before anything is scored.
-            decode(f'{{"rollouts": [{line}]}}', ScoreRequest)
+            decode(line.encode(), Rollout)
             rollouts.append({"id": str(len(rollouts)), **json.loads(line)})
         except ApiError as error:
             faults += [f"{file}:{number}: {_within_line(fault.loc)}: {fault.message}" for fault in error.errors]

@@ -52,6 +52,16 @@ def gone() -> ApiError:
     return ApiError(HTTPStatus.REQUEST_TIMEOUT, "the client went away")
 
 
+def not_sent_in_time(seconds: float) -> ApiError:
+    """408: the request did not arrive; the connection ends, since the rest of it would be taken for the next one."""
+    return ApiError(
+        HTTPStatus.REQUEST_TIMEOUT,
+        f"the body was not there within {seconds:g} s",
+        errors=[FieldError(loc="body", message="not sent in time")],
+        headers={"Connection": "close"},
+    )
+
+
 def install(app: FastAPI) -> None:
     """Make every error of `app` a problem document."""
     app.add_exception_handler(ApiError, _api_error)

@@ -18,7 +18,8 @@ from starlette.types import Receive, Scope, Send
 
 from language_id.prose import prose
 from reward_server import __version__, groups, models
-from reward_server.body import read_json
+from reward_server.body import read_body
+from reward_server.decoding import decode_batch, decode_by_itself
 from reward_server.docs import json_body
 from reward_server.errors import ApiError, gone, invalid, unavailable
 from reward_server.math.extract import last_boxed
@@ -132,8 +133,7 @@ class _AdmittedStream(StreamingResponse):
 )
 async def score(request: Request, service: TheService) -> Response:
     """Score a batch: results in request order, and a summary a group."""
-    body = await _read(request, service, models.ScoreRequest)
-    batch = _batch(body, service)
+    batch = await _batch(request, service)
     with service.admission.admit(len(batch.rollouts)):
         results = await _while_connected(request, service.scorer.score(batch))
     return _json(
@@ -156,8 +156,7 @@ async def score(request: Request, service: TheService) -> Response:
 )
 async def score_stream(request: Request, service: TheService) -> StreamingResponse:
     """Score a batch: one NDJSON line a result as each finishes, then a last line with the groups."""
-    body = await _read(request, service, models.ScoreRequest)
-    batch = _batch(body, service)
+    batch = await _batch(request, service)
     place = service.admission.admit(len(batch.rollouts))
     # Every result is there by the deadline; the rest is time to read.
     return _AdmittedStream(_lines(batch, service), place, seconds=service.deadline.seconds + _READING_SECONDS)
@@ -294,20 +293,26 @@ async def preset_by_name(name: str, service: TheService) -> JSONResponse:
 
 
 async def _read(request: Request, service: Service, model: type[models.RequestModel]) -> models.RequestModel:
-    body = await read_json(request, model, max_bytes=service.settings.max_body_bytes)
-    if not service.started:
-        raise unavailable("the server is still starting", retry_after_seconds=RETRY_AFTER_SECONDS)
-    if service.deadline.ending:
-        raise unavailable("the server is ending", retry_after_seconds=RETRY_AFTER_SECONDS)
-    return body
+    return await decode_by_itself(await _body(request, service), model)
 
 
-def _batch(body: models.ScoreRequest, service: Service) -> Batch:
+async def _batch(request: Request, service: Service) -> Batch:
+    body = await decode_batch(await _body(request, service), service.decoding)
     return Batch(
         preset=_preset(body.preset, body.overrides, service),
         seed="" if body.seed is None else str(body.seed),
         rollouts=body.rollouts,
     )
+
+
+async def _body(request: Request, service: Service) -> bytes:
+    settings = service.settings
+    body = await read_body(request, max_bytes=settings.max_body_bytes, seconds=settings.read_seconds)
+    if not service.started:
+        raise unavailable("the server is still starting", retry_after_seconds=RETRY_AFTER_SECONDS)
+    if service.deadline.ending:
+        raise unavailable("the server is ending", retry_after_seconds=RETRY_AFTER_SECONDS)
+    return body
 
 
 def _preset(name: str | None, overrides: dict[str, JsonValue], service: Service) -> Preset:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ParamSpec, Protocol, TypeVar
 
 from language_id.consistency import check
@@ -30,15 +31,16 @@ from reward_server.models import (
     Rollout,
     RolloutError,
     Status,
-    Task,
     TestSummary,
 )
 from reward_server.presets import LengthRules, Preset
 from reward_server.rewards import code, combine, math
 from reward_server.rewards import format as format_rule
 from reward_server.rewards.correctness import AnswerVerdict, Correctness
-from reward_server.rewards.draw import task_digest
+from reward_server.rewards.draw import group_label
 from reward_server.rewards.length import soft_length_penalty
+from reward_server.rewards.tasks import Tasks
+from reward_server.turns import Turns
 from sandbox.models import BadJobError, Judge, QueueFullError, SandboxUnavailableError
 
 log = logging.getLogger(__name__)
@@ -80,7 +82,8 @@ class Scorer:
         self._detector = detector
         self._deadline = deadline
         self._observer = observer
-        self._turn = asyncio.Lock()
+        self._turns = Turns()
+        self._readings = Turns()
 
     async def score(self, batch: Batch) -> list[Result]:
         """Return the results in the order of the rollouts."""
@@ -94,11 +97,14 @@ class Scorer:
         Leaving the iteration, or cancelling it, ends the work that is still under way.
         """
         deadline = self._deadline.starting_now()
-        tasks = {
-            asyncio.create_task(self._timed(rollout, place, batch, deadline)): place
-            for place, rollout in enumerate(batch.rollouts)
-        }
+        known = Tasks()
+        tasks: list[asyncio.Task[tuple[int, Result]]] = []
         try:
+            for place, rollout in enumerate(batch.rollouts):
+                scoring = _Scoring(rollout, place, batch, known)
+                tasks.append(asyncio.create_task(self._timed(scoring, place, deadline)))
+                if place % _BEGUN_AT_ONCE == 0:
+                    await asyncio.sleep(0)
             for next_done in asyncio.as_completed(tasks):
                 yield await next_done
         finally:
@@ -106,10 +112,9 @@ class Scorer:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _timed(self, rollout: Rollout, place: int, batch: Batch, deadline: float) -> tuple[int, Result]:
+    async def _timed(self, scoring: _Scoring, place: int, deadline: float) -> tuple[int, Result]:
         loop = asyncio.get_running_loop()
         started = loop.time()
-        scoring = _Scoring(rollout, place, batch)
         try:
             async with self._deadline.until(deadline):
                 result = await self._judged(scoring)
@@ -118,7 +123,7 @@ class Scorer:
             if self._deadline.ending:
                 why = "not judged before the server had to end"
             result = scoring.unscored(ErrorKind.DEADLINE_EXCEEDED, why, retryable=True)
-        self._observer.rollout(rollout.task.kind, result, loop.time() - started)
+        self._observer.rollout(scoring.rollout.task.kind, result, loop.time() - started)
         return place, result
 
     async def _judged(self, scoring: _Scoring) -> Result:
@@ -143,7 +148,9 @@ class Scorer:
     async def _result(self, scoring: _Scoring) -> Result:
         rollout, preset = scoring.rollout, scoring.preset
         text = completions.text_of(rollout.completion, rollout.finish_reason)
-        completion, form = await self._in_turn(text, _read, text, rollout.task)
+        if scoring.tasks.takes_long(rollout.task):
+            await self._readings.take_long(scoring.tasks.asked, rollout.task)
+        completion, form = await self._in_turn(text, self._begin, scoring, text)
         if preset.format.truncated == "unscored" and format_rule.is_truncated(completion, rollout.finish_reason):
             return scoring.unscored(
                 ErrorKind.BAD_TASK, "truncated: cut by the token limit before </think>", retryable=False
@@ -166,6 +173,18 @@ class Scorer:
             },
         )
 
+    def _begin(self, scoring: _Scoring, text: str) -> tuple[Completion, format_rule.Format]:
+        """Read the completion, after its task: one that nobody can judge is refused whatever the format.
+
+        Raises:
+            BadReferenceError, BadJobError: a group holds real rewards or none.
+        """
+        scoring.read_task()
+        if isinstance(scoring.rollout.task, MathTask):
+            self._verifier.check(scoring.rollout.task.references)
+        completion = completions.parse(text)
+        return completion, format_rule.check(completion, scoring.rollout.task)
+
     async def _correctness(self, scoring: _Scoring, form: format_rule.Format) -> Correctness:
         task, preset = scoring.rollout.task, scoring.preset
         match task:
@@ -176,10 +195,9 @@ class Scorer:
                 return await code.grade(
                     task,
                     form.block,
+                    drawn=scoring.drawn,
                     judge=self._judge,
                     rules=preset.code,
-                    group=scoring.group,
-                    seed=scoring.seed,
                     partial_credit=preset.correctness.partial_credit,
                 )
             case _:
@@ -201,17 +219,11 @@ class Scorer:
         """
         if len(text) > _MOMENT_CHARS:
             return await asyncio.to_thread(work, *args, **kwargs)
-        async with self._turn:
-            done = work(*args, **kwargs)
-            await asyncio.sleep(0)
-            return done
+        return await self._turns.take(work, *args, **kwargs)
 
 
-def _read(text: str, task: Task) -> tuple[Completion, format_rule.Format]:
-    completion = completions.parse(text)
-    return completion, format_rule.check(completion, task)
-
-
+# Tasks that are begun before the loop looks up.
+_BEGUN_AT_ONCE = 16
 # What is parsed within a few milliseconds, whatever it holds.
 _MOMENT_CHARS = 200_000
 _NOT_GRADED = Correctness(raw=0.0, verdict=AnswerVerdict.FORMAT_ERROR, detail="not graded: the format is broken")
@@ -220,12 +232,32 @@ _NOT_GRADED = Correctness(raw=0.0, verdict=AnswerVerdict.FORMAT_ERROR, detail="n
 class _Scoring:
     """One rollout on its way: who it is, and the three ways it can end."""
 
-    def __init__(self, rollout: Rollout, place: int, batch: Batch) -> None:
+    def __init__(self, rollout: Rollout, place: int, batch: Batch, tasks: Tasks) -> None:
         self.rollout = rollout
         self.preset = batch.preset
         self.seed = batch.seed
+        self.tasks = tasks
         self.id = rollout.id if rollout.id is not None else str(place)
-        self.group = rollout.group if rollout.group is not None else self._group_for_none(place)
+        self.drawn: Sequence[int] = ()
+
+    @cached_property
+    def group(self) -> str:
+        """The group of the rollout, or what stands for it where it names none."""
+        rollout = self.rollout
+        if rollout.group is not None:
+            return rollout.group
+        if self.preset.group.absent == "rollout":
+            return f"rollout:{self.id}"
+        return group_label(completions.problem_of(rollout.prompt), self.tasks.asked(rollout.task).digest)
+
+    def read_task(self) -> None:
+        """Find out what is asked, and draw its tests; raises BadJobError where nobody can judge it."""
+        task, asked = self.rollout.task, self.tasks.asked(self.rollout.task)
+        if asked.fault is not None:
+            raise BadJobError(asked.fault)
+        if isinstance(task, CodeTask):
+            rules = self.preset.code
+            self.drawn = code.drawn_tests(task, rules=rules, tests=asked.digest, group=self.group, seed=self.seed)
 
     def scored(self, correctness: Correctness, components: dict[str, Component]) -> Result:
         """Every component was applied."""
@@ -285,11 +317,6 @@ class _Scoring:
             tests=tests,
             error=error,
         )
-
-    def _group_for_none(self, place: int) -> str:
-        if self.preset.group.absent == "rollout":
-            return f"rollout:{self.rollout.id if self.rollout.id is not None else place}"
-        return f"task:{task_digest(self.rollout.task)[:16]}"
 
 
 def _length(tokens: int | None, rules: LengthRules) -> Component:

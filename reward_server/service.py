@@ -16,6 +16,7 @@ from reward_server.metrics import Metrics
 from reward_server.presets import Presets
 from reward_server.scorer import Scorer
 from reward_server.settings import Settings
+from reward_server.turns import Turns
 from sandbox.absent import AbsentJudge
 from sandbox.local import LocalJudge, LocalSettings
 from sandbox.models import Judge, SandboxUnavailableError
@@ -72,6 +73,7 @@ class Service:
         self.verifier = MathVerifier(workers=settings.math_workers, memory_mb=settings.math_memory_mb)
         self.judge = _judge(settings)
         self.admission = Admission(max_in_flight=settings.max_in_flight, max_at_once=settings.max_rollouts)
+        self.decoding = Turns()
         self.deadline = Deadline(settings.deadline_seconds)
         self.scorer = Scorer(
             verifier=self.verifier,

@@ -72,6 +72,7 @@ class Settings(_Settings):
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(32 * MIB, description="Of a request, after decompression.")
     max_rollouts: Annotated[int, Field(ge=1)] = Field(8192, description="Rollouts in one request.")
     max_in_flight: Annotated[int, Field(ge=1)] = Field(32_768, description="Rollouts in work; beyond it 503.")
+    read_seconds: Annotated[float, Field(gt=0)] = Field(120.0, description="For the body of a request; then 408.")
     deadline_seconds: Annotated[float, Field(gt=0)] = Field(900.0, description="Of one request.")
     drain_seconds: Annotated[float, Field(ge=0)] = Field(
         20.0, description="For work under way when the server is told to end; what is not done by then is unscored."

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 _PLAIN_BOX = re.compile(r"\\boxed\s*\{([^{}\\]*)\}")
+_NOTHING = re.compile(r"\\(?:(?:text|math|mbox|hbox|quad|qquad|displaystyle)[a-z]*|[,;:!>\\ ])|[\s{}$~]")
 _SYMBOL = re.compile(r"\\boxed\s*\{|\\.|\{|\}", re.DOTALL)
 
 
@@ -29,6 +30,11 @@ def last_boxed(text: str) -> str | None:
 def all_boxed(text: str) -> list[str]:
     """The contents of all complete boxes in reading order; a box inside a complete box is not listed by itself."""
     return [text[start:end] for start, end in _outermost_boxes(text)]
+
+
+def is_blank(content: str) -> bool:
+    """Whether a box holds nothing that could be an answer: blanks, spacing commands, empty braces and dollars."""
+    return not _NOTHING.sub("", content)
 
 
 def _outermost_boxes(text: str) -> list[tuple[int, int]]:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pydantic import TypeAdapter
 
 from reward_server.math import ladder
+from reward_server.math.extract import is_blank
 from reward_server.math.models import (
     BadReferenceError,
     MathSettings,
@@ -88,6 +89,14 @@ class MathVerifier:
         alive = len(self.process_ids)
         return MathHealth(ready=self._pool.ready, detail=f"{alive} of {self._size} workers warm")
 
+    def check(self, references: Sequence[str]) -> None:
+        """Refuse references that nobody can compare with anything; cheap, since what was read of one is kept.
+
+        Raises:
+            BadReferenceError: none of them can be.
+        """
+        _usable(references)
+
     async def verify(
         self, *, answer: str | None, references: Sequence[str], settings: MathSettings, others: Sequence[str] = ()
     ) -> Verification:
@@ -96,15 +105,16 @@ class MathVerifier:
         With `settings.boxed == "agree"` every one of `others`, the earlier boxes of the completion, must match as well.
 
         Raises:
-            BadReferenceError: no reference can be compared with anything.
+            BadReferenceError: no reference can be compared with anything, or one cannot and the others do not match.
             MathUnavailableError: we failed; nothing is known about the answer.
         """
-        usable = [reference for reference in references if ladder.reference_problem(reference) is None]
-        if not usable:
-            raise BadReferenceError("; ".join(ladder.reference_problem(text) or "" for text in references) or "none")
-        if answer is None or not answer.strip():
+        usable = _usable(references)
+        if answer is None or is_blank(answer):
             return Verification(MathVerdict.NO_ANSWER, "extraction", "there is no answer in the box")
         found = await self._against_any(usable, answer, settings)
+        if found.verdict is not MathVerdict.CORRECT and len(usable) < len(references):
+            # Whether the answer is that of the reference which cannot be read, nobody knows.
+            raise BadReferenceError(_problems(references))
         if settings.boxed == "agree" and found.verdict is MathVerdict.CORRECT:
             for other in others:
                 earlier = await self._against_any(usable, other, settings)
@@ -181,6 +191,17 @@ class MathVerifier:
         self._verdicts[key] = verification
         if len(self._verdicts) > self._remembered_pairs:
             self._verdicts.popitem(last=False)
+
+
+def _usable(references: Sequence[str]) -> list[str]:
+    usable = [reference for reference in references if ladder.reference_problem(reference) is None]
+    if not usable:
+        raise BadReferenceError(_problems(references) or "none")
+    return usable
+
+
+def _problems(references: Sequence[str]) -> str:
+    return "; ".join(problem for text in references if (problem := ladder.reference_problem(text)) is not None)
 
 
 def _is_being_cancelled() -> bool:

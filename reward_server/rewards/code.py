@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pydantic import JsonValue
+from pydantic_core import from_json
 
 from reward_server.fences import CodeBlock
 from reward_server.models import (
@@ -19,10 +19,11 @@ from reward_server.models import (
     TestCase,
     Tests,
     TestSummary,
+    finite,
 )
 from reward_server.presets import CodeRules
 from reward_server.rewards.correctness import AnswerVerdict, Correctness
-from reward_server.rewards.draw import draw, tests_digest
+from reward_server.rewards.draw import draw
 from sandbox import models as sandbox
 from sandbox.languages import find
 
@@ -34,25 +35,19 @@ async def grade(
     task: CodeTask,
     block: CodeBlock,
     *,
+    drawn: Sequence[int],
     judge: sandbox.Judge,
     rules: CodeRules,
-    group: str,
-    seed: str,
     partial_credit: bool,
 ) -> Correctness:
-    """Judge the program against the tests drawn for its group; raises as `Judge.judge` does."""
-    # Before anything is paid or refused: a task that cannot be judged is nobody's fault but its author's.
-    tests = sandbox_tests(task)
+    """Judge the program against the tests that were drawn; raises as `Judge.judge` does."""
     language = _language(block, task, rules)
     if language is None:
         return Correctness(raw=0.0, verdict=AnswerVerdict.NO_CODE, detail=_why_no_code(block, task))
-    if rules.fewer_tests == "unscored" and len(tests) < rules.tests:
-        raise sandbox.BadJobError(f"the task has {len(tests)} tests, the preset wants {rules.tests}")
-    drawn = draw(len(tests), rules.tests, tests=tests_digest(tests), group=group, seed=seed)
     job = sandbox.JudgeJob(
         code=block.code,
         language=language,
-        tests=tuple(tests[place] for place in drawn),
+        tests=sandbox_tests(task, drawn),
         fn_name=fn_name(task),
         limits=sandbox_limits(task.limits),
         checker=sandbox_checker(task),
@@ -62,19 +57,38 @@ async def grade(
     return _correctness(await judge.judge(job), drawn, block.code, partial_credit=partial_credit)
 
 
-def sandbox_tests(task: Tests) -> tuple[sandbox.Test, ...]:
-    """Return the tests of a task in the sandbox's terms, whichever way the task wrote them.
+def drawn_tests(task: CodeTask, *, rules: CodeRules, tests: str, group: str, seed: str) -> Sequence[int]:
+    """Return the places of the tests that a program of this group is judged by; `tests` is their digest.
+
+    Raises:
+        BadJobError: there are fewer than the rules ask for.
+    """
+    total = _count(task)
+    if rules.fewer_tests == "unscored" and total < rules.tests:
+        raise sandbox.BadJobError(f"the task has {total} tests, the preset wants {rules.tests}")
+    return draw(total, rules.tests, tests=tests, group=group, seed=seed)
+
+
+def sandbox_tests(task: Tests, places: Iterable[int] | None = None) -> tuple[sandbox.Test, ...]:
+    """Return the tests of a task in the sandbox's terms, whichever way the task wrote them: all, or those at `places`.
 
     Raises:
         BadJobError: the `input_output` of the task does not have the form that it says.
     """
+    chosen = range(_count(task)) if places is None else places
     if task.tests is not None:
-        return tuple(_sandbox_test(test) for test in task.tests)
+        return tuple(_sandbox_test(task.tests[place]) for place in chosen)
     assert task.input_output is not None, "the wire takes tests or input_output"
-    pairs = zip(task.input_output.inputs, task.input_output.outputs, strict=True)
+    inputs, outputs = task.input_output.inputs, task.input_output.outputs
     if fn_name(task) is None:
-        return tuple(sandbox.StdioTest(_lines(stdin), _lines(stdout)) for stdin, stdout in pairs)
-    return tuple(_call(arguments, output) for arguments, output in pairs)
+        return tuple(sandbox.StdioTest(_lines(inputs[place]), _lines(outputs[place])) for place in chosen)
+    return tuple(_call(inputs[place], outputs[place]) for place in chosen)
+
+
+def _count(task: Tests) -> int:
+    if task.tests is not None:
+        return len(task.tests)
+    return len(task.input_output.inputs) if task.input_output is not None else 0
 
 
 def fn_name(task: Tests) -> str | None:
@@ -107,8 +121,7 @@ def _language(block: CodeBlock, task: CodeTask, rules: CodeRules) -> str | None:
     if task.language is None:
         return None if written is None else written.name
     wanted = find(task.language)
-    if wanted is None:
-        raise sandbox.BadJobError(f"no language is called {task.language!r} here")
+    assert wanted is not None, "a task in a language that nobody knows has a fault"
     return wanted.name if written == wanted or not rules.language_must_agree else None
 
 
@@ -184,12 +197,8 @@ def _call(arguments: JsonValue, output: JsonValue) -> sandbox.CallTest:
 
 
 def _decoded(document: str) -> JsonValue:
+    """Read one by the rules of the body that it came in."""
     try:
-        value: JsonValue = json.loads(document, parse_constant=_no_number)
-    except (ValueError, RecursionError):
+        return finite(from_json(document, allow_inf_nan=False))
+    except ValueError:
         raise sandbox.BadJobError("input_output with fn_name: a string is not JSON") from None
-    return value
-
-
-def _no_number(name: str) -> JsonValue:
-    raise ValueError(f"{name} is no JSON value")

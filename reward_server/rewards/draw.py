@@ -10,14 +10,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from reward_server.models import Task
 from sandbox import models as sandbox
 
 
-def task_digest(task: Task) -> str:
-    """Return a digest of what a task asks, which stands for its group where a rollout names none."""
-    content = task.model_dump_json(by_alias=True)
-    return hashlib.sha256(content.encode()).hexdigest()
+def group_label(problem: str | None, asked: str) -> str:
+    """Name the group of a rollout that names none: the same problem asked the same way, wherever it comes."""
+    return "task:" + hashlib.sha256(json.dumps([problem or "", asked]).encode()).hexdigest()[:16]
 
 
 def tests_digest(tests: Sequence[sandbox.Test]) -> str:
