@@ -74,7 +74,15 @@ async def decode_by_itself(body: bytes, model: type[RequestModel]) -> RequestMod
 
 async def decode_batch(body: bytes, turns: Turns) -> ScoreRequest:
     """Decode a batch rollout by rollout, giving the event loop turns; raises as `decode` does."""
-    pieces = _Pieces(body)
+    try:
+        # In a thread, whose calls into C each hold the loop for some milliseconds, and together for longer.
+        batch = await asyncio.to_thread(_cut, body) if len(body) > _MOMENT_BYTES else _cut(body)
+        if batch is None:
+            # Not to be cut: decoded whole it says what is wrong with it, if anything is.
+            return await decode_by_itself(body, ScoreRequest)
+    except _FaultsError as error:
+        raise invalid(error.faults) from None
+    pieces = _Pieces(*batch)
     await turns.all(pieces.decode())
     return pieces.request()
 
@@ -90,8 +98,9 @@ class _FaultsError(Exception):
 class _Pieces:
     """A batch on its way from text to a request."""
 
-    def __init__(self, body: bytes) -> None:
-        self._body = body
+    def __init__(self, options: bytes, texts: Sequence[_Text]) -> None:
+        self._options_text = options
+        self._texts = texts
         self._options = ScoreOptions()
         self._rollouts: list[Rollout] = []
         self._tasks: dict[bytes, Task] = {}
@@ -100,19 +109,8 @@ class _Pieces:
 
     def decode(self) -> Iterator[None]:
         """Decode, one rollout a step."""
-        try:
-            batch = _cut(self._body)
-            if batch is None:
-                # Not to be cut: decoded whole it says what is wrong with it, if anything is.
-                whole = _decoded(self._body, ScoreRequest)
-                self._options, self._rollouts = whole, whole.rollouts
-                return
-        except _FaultsError as error:
-            self._fault(error)
-            return
-        options, rollouts = batch
-        self._check(self._take_options, options, prefix="")
-        for place, text in enumerate(rollouts):
+        self._check(self._take_options, self._options_text, prefix="")
+        for place, text in enumerate(self._texts):
             self._check(self._take_rollout, bytes(text), prefix=f"rollouts[{place}].")
             if self._fault_count > MOST_FAULTS:
                 return
@@ -133,11 +131,8 @@ class _Pieces:
         try:
             take(text, prefix)
         except _FaultsError as error:
-            self._fault(error)
-
-    def _fault(self, error: _FaultsError) -> None:
-        self._fault_count += len(error.faults)
-        self._faults += error.faults[: LISTED_FAULTS + 1 - len(self._faults)]
+            self._fault_count += len(error.faults)
+            self._faults += error.faults[: LISTED_FAULTS + 1 - len(self._faults)]
 
     def _take_options(self, text: bytes, prefix: str) -> None:
         self._options = _decoded(text, ScoreOptions, prefix)
@@ -182,7 +177,10 @@ def _cut(body: bytes) -> tuple[bytes, Sequence[_Text]] | None:
 
 
 def _masked(body: bytes) -> bytes:
-    return _ESCAPED_SURROGATE.sub(rb"\\ufffd", body).replace(b"NaN", b"0  ").replace(b"Infinity", b"0       ")
+    masked = _ESCAPED_SURROGATE.sub(rb"\\ufffd", body)
+    for word in (b"NaN", b"Infinity"):
+        masked = masked.replace(word, b"0".ljust(len(word))) if word in masked else masked
+    return masked
 
 
 def _cut_as(text: bytes, body: bytes) -> tuple[bytes, Sequence[_Text]] | None:

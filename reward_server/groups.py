@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
+import math
 from collections.abc import Iterable
 
 from reward_server.models import GroupSummary, Result
@@ -21,12 +21,15 @@ def summarise(results: Iterable[Result]) -> list[GroupSummary]:
 
 def _summary(group: str, rewards: list[float | None]) -> GroupSummary:
     scored = [reward for reward in rewards if reward is not None]
+    # Sums without rounding, so that the order in which the members came changes nothing.
+    mean = math.fsum(scored) / len(scored) if scored else None
+    deviations = [] if mean is None else [(reward - mean) ** 2 for reward in scored]
     return GroupSummary(
         group=group,
         size=len(rewards),
         scored=len(scored),
-        mean=statistics.fmean(scored) if scored else None,
-        std=statistics.pstdev(scored) if scored else None,
+        mean=mean,
+        std=math.sqrt(math.fsum(deviations) / len(scored)) if scored else None,
         # A group without any reward has no advantage to give either.
         zero_advantage=not scored or max(scored) - min(scored) < _EQUAL,
     )

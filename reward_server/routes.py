@@ -136,13 +136,15 @@ async def score(request: Request, service: TheService) -> Response:
     batch = await _batch(request, service)
     with service.admission.admit(len(batch.rollouts)):
         results = await _while_connected(request, service.scorer.score(batch))
+    summary = groups.summarise(results)
+    await asyncio.sleep(0)
     return _json(
         models.ScoreResponse(
             preset=batch.preset.name,
             preset_hash=batch.preset.hash,
             version=__version__,
             results=results,
-            groups=groups.summarise(results),
+            groups=summary,
         )
     )
 

@@ -108,9 +108,10 @@ class Scorer:
             for next_done in asyncio.as_completed(tasks):
                 yield await next_done
         finally:
-            for task in tasks:
+            unfinished = [task for task in tasks if not task.done()]
+            for task in unfinished:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*unfinished, return_exceptions=True)
 
     async def _timed(self, scoring: _Scoring, place: int, deadline: float) -> tuple[int, Result]:
         loop = asyncio.get_running_loop()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from language_id.detector import LanguageDetector
+from reward_server import garbage
 from reward_server.deadline import Deadline
 from reward_server.errors import too_large, unavailable
 from reward_server.math.verifier import MathVerifier
@@ -34,6 +35,7 @@ class Admission:
         self._max_in_flight = max_in_flight
         self._max_at_once = max_at_once
         self.in_flight = 0
+        self.admitted = 0  # ever
 
     @contextmanager
     def admit(self, rollouts: int) -> Iterator[None]:
@@ -47,6 +49,7 @@ class Admission:
         if self.in_flight and self.in_flight + rollouts > self._max_in_flight:
             raise unavailable(f"{self.in_flight} rollouts are under way", retry_after_seconds=RETRY_AFTER_SECONDS)
         self.in_flight += rollouts
+        self.admitted += rollouts
         try:
             yield
         finally:
@@ -85,6 +88,7 @@ class Service:
         self.metrics.watch("reward_rollouts_in_flight", "Rollouts in work.", lambda: self.admission.in_flight)
         self.metrics.watch("reward_ready", "1 when /readyz says so.", lambda: self.readiness().ready)
         self._starting: asyncio.Task[None] | None = None
+        self._collecting: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to warm the pools."""
@@ -97,9 +101,10 @@ class Service:
 
     async def close(self) -> None:
         """End every process and remove every file that was made."""
-        if self._starting is not None:
-            self._starting.cancel()
-            await asyncio.gather(self._starting, return_exceptions=True)
+        under_way = [task for task in (self._starting, self._collecting) if task is not None]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
         await self.verifier.close()
         await self.judge.close()
 
@@ -118,6 +123,10 @@ class Service:
 
     async def _start(self) -> None:
         await asyncio.gather(self.verifier.start(), self._start_judge())
+        admission = self.admission
+        self._collecting = asyncio.create_task(
+            garbage.collect_between_batches(lambda: admission.in_flight, lambda: admission.admitted)
+        )
         log.info("started", extra=self.readiness().parts)
 
     async def _start_judge(self) -> None:
