@@ -7,12 +7,19 @@ what its task asks for is `rewards.format`'s question.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reward_server.models import CompletionMessage, Message
 
 OPEN, CLOSE = "<think>", "</think>"
+_LINE = "\n"
+_LONGEST_END = 200
+# What ends a completion for the tokenizer, where it was decoded with the special tokens left in.
+_ENDS = re.compile(
+    r"(?:\s*(?:</s>|<eos>|<\|(?:im_end|endoftext|end_of_text|eot_id|end|return)\|>|<end_of_turn>|<｜end▁of▁sentence｜>))+\s*\Z"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +39,27 @@ class Completion:
 
 def parse(text: str) -> Completion:
     """Split `text` at its `</think>`; where the tags are wrong, split as well as may be and say what is wrong."""
-    head, _, answer = text.partition(CLOSE)
+    head, _, answer = _without_end(text).partition(CLOSE)
     closed = CLOSE in text
     thoughts = head.lstrip().removeprefix(OPEN)
     return Completion(thoughts=thoughts, answer=answer, fault=_fault(text), closed=closed)
 
 
 def text_of(completion: str | Sequence[CompletionMessage], finish_reason: str | None = None) -> str:
-    """Write a completion as one text; a message's reasoning field becomes its thoughts.
+    """Write a completion as one text: what its messages say, a line break between two, as a chat shows them.
 
-    Thoughts that the token limit cut, so that nothing follows them, were never closed.
+    Their reasoning fields, of one message or of several between which a tool was asked, are the thoughts. Thoughts
+    that the token limit cut, so that nothing follows them, were never closed.
     """
     if isinstance(completion, str):
         return completion
     said = [message for message in completion if message.role == "assistant"]
-    cut = finish_reason == "length"
-    return "".join(_message_text(message, cut=cut and message is said[-1]) for message in said)
+    answer = "\n".join(message.text for message in said if message.text)
+    thoughts = [message.thoughts for message in said if message.thoughts is not None]
+    if not thoughts:
+        return answer
+    cut = finish_reason == "length" and said[-1].thoughts is not None and not said[-1].text.strip()
+    return f"{OPEN}{_LINE.join(thoughts)}" + ("" if cut else f"{CLOSE}{answer}")
 
 
 def problem_of(prompt: str | Sequence[Message] | None) -> str | None:
@@ -58,11 +70,10 @@ def problem_of(prompt: str | Sequence[Message] | None) -> str | None:
     return "\n\n".join(said if said else [message.text for message in prompt])
 
 
-def _message_text(message: CompletionMessage, *, cut: bool) -> str:
-    if message.thoughts is None:
-        return message.text
-    close = "" if cut and not message.text else CLOSE
-    return f"{OPEN}{message.thoughts}{close}{message.text}"
+def _without_end(text: str) -> str:
+    # Only the last of a text is looked at: the search would try every blank of it.
+    head, tail = text[:-_LONGEST_END], text[-_LONGEST_END:]
+    return head + _ENDS.sub("", tail)
 
 
 def _fault(text: str) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -51,7 +52,7 @@ LANGUAGES: Final = (
     Language(
         name="cpp",
         source="main.cpp",
-        aliases=("c++", "cxx", "cc", "cpp20", "c++20", "cpp17", "c++17", "g++"),
+        aliases=("c++", "cxx", "cc", "cpp20", "c++20", "cpp17", "c++17", "g++", "gnu++", "gnuc++"),
         tool="g++",
         compile=("{tool}", *CXX_FLAGS, "-I/precompiled", *_QUIET, "-pipe", "{linker}", "-o", "program", "main.cpp"),
         product="program",
@@ -61,7 +62,7 @@ LANGUAGES: Final = (
     Language(
         name="c",
         source="main.c",
-        aliases=("c11", "c17", "gcc"),
+        aliases=("c11", "c17", "gcc", "gnuc"),
         tool="gcc",
         compile=(
             "{tool}",
@@ -135,12 +136,19 @@ LANGUAGES: Final = (
     ),
 )
 
+# A number with its parts, or the year of a C or C++ standard that was still to come: 17, 3.11, 2a.
+_VERSION: Final = r"(\d+(\.\d+)*|\d[a-z])$"
 _BY_NAME: Final = {name: language for language in LANGUAGES for name in (language.name, *language.aliases)}
 
 
 def find(name: str) -> Language | None:
-    """The language called `name`, in any case, by its name or an alias."""
-    return _BY_NAME.get(name.strip().lower())
+    """The language called `name`, by its name or an alias, whatever the case, the blanks and the version.
+
+    A remark in parentheses, as contest sites write it behind the compiler's name, says nothing about the language.
+    """
+    bare = re.sub(r"\([^()]*\)\s*$", "", name)
+    compact = re.sub(r"[\s_-]+", "", bare).lower()
+    return _BY_NAME.get(compact) or _BY_NAME.get(re.sub(_VERSION, "", compact))
 
 
 def by_name(name: str) -> Language:

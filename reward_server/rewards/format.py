@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reward_server.completion import Completion
-from reward_server.fences import CodeBlock, first_block
-from reward_server.math.extract import all_boxed
+from reward_server.fences import CodeBlock, blocks
+from reward_server.math.extract import all_boxed, is_blank
 from reward_server.models import CodeTask, MathTask, Task
 
 
@@ -29,12 +29,15 @@ def check(completion: Completion, task: Task) -> Format:
     match task:
         case MathTask():
             boxes = tuple(all_boxed(completion.answer))
-            found = any(box.strip() for box in boxes)
+            found = not all(map(is_blank, boxes))
             return Format(None if found else "the answer part holds no final answer in \\boxed{}", boxes=boxes)
         case CodeTask():
-            block = first_block(completion.answer)
-            missing = "the answer part holds no fenced code block with a language name"
-            return Format(None if block is not None else missing, block=block)
+            named = blocks(completion.answer)
+            block = next(named, None)
+            if block is None:
+                return Format("the answer part holds no fenced code block with a language name")
+            holds_code = bool(block.code.strip()) or any(other.code.strip() for other in named)
+            return Format(None if holds_code else "the fenced code block is empty", block=block)
         case _:
             return Format(None)
 

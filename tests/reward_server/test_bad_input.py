@@ -67,7 +67,7 @@ STDIO = {"stdin": "", "stdout": ""}
             "rollouts[0].task.input_output",
             id="outputs without inputs",
         ),
-        pytest.param(with_task(input_output="{"), "rollouts[0].task", id="input_output that is no JSON"),
+        pytest.param(with_task(input_output="{"), "rollouts[0].task.input_output", id="input_output that is no JSON"),
         pytest.param(
             with_task(tests=[STDIO], limits={"cpu_seconds": 0}), "rollouts[0].task.limits.cpu_seconds", id="no time"
         ),
@@ -205,7 +205,8 @@ def test_too_many_rollouts_are_413(server):
         pytest.param("<think>a</think>\\boxed{1\udfff}", 0.2, id="half a character in the box"),
         pytest.param("<think>\0</think>\0\\boxed{1}", 1.1, id="NUL"),
         pytest.param("<think>a</think>\\boxed{" + "1" * 100_000 + "}", 0.2, id="a long number"),
-        pytest.param("<think>a</think>\\boxed{" + "{" * 50_000 + "}" * 50_000 + "}", 0.2, id="a deep box"),
+        pytest.param("<think>a</think>\\boxed{" + "{" * 50_000 + "2" + "}" * 50_000 + "}", 0.2, id="a deep box"),
+        pytest.param("<think>a</think>\\boxed{" + "{" * 50_000 + "}" * 50_000 + "}", 0.0, id="a deep box of nothing"),
         pytest.param("<think>" + "\\[" * 500_000 + "</think>\\boxed{1}", 1.1, id="a million brackets"),
         pytest.param("<think>" + "$" * 1_000_000 + "</think>\\boxed{1}", 1.1, id="a million dollars"),
         pytest.param("<think>" * 100_000, 0.0, id="a hundred thousand tags"),

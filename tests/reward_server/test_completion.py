@@ -84,4 +84,47 @@ def test_what_a_tool_said_is_not_graded():
         CompletionMessage(role="tool", content="c", tool_call_id="1"),
         CompletionMessage(role="assistant", content="d"),
     ]
-    assert text_of(messages) == "<think>a</think>bd"
+    assert text_of(messages) == "<think>a</think>b\nd"
+
+
+def test_what_is_said_in_two_messages_or_parts_stands_on_two_lines():
+    """As a chat shows it: a code block that opens the second opens at the start of a line."""
+    block = "```python\nx\n```"
+    parts = [{"type": "text", "text": "<think>a</think>Plan."}, {"type": "text", "text": block}]
+    messages = [
+        CompletionMessage(role="assistant", content="<think>a</think>Plan."),
+        CompletionMessage(role="assistant", content=block),
+    ]
+    one = CompletionMessage.model_validate({"role": "assistant", "content": parts})
+    assert text_of(messages) == text_of([one]) == f"<think>a</think>Plan.\n{block}"
+
+
+def test_thoughts_between_which_a_tool_was_asked_are_one():
+    """Each message brings its own; the completion has one pair of tags."""
+    messages = [
+        CompletionMessage(role="assistant", content=None, reasoning_content="a", tool_calls=[{"id": "1"}]),
+        CompletionMessage(role="tool", content="4", tool_call_id="1"),
+        CompletionMessage(role="assistant", content="c", reasoning_content="b"),
+    ]
+    assert text_of(messages) == "<think>a\nb</think>c"
+
+
+def test_white_space_behind_cut_thoughts_closes_nothing():
+    """Some servers send a line break for a content that never began."""
+    message = CompletionMessage(role="assistant", content="\n", reasoning_content="a")
+    assert not parse(text_of([message], "length")).closed
+
+
+def test_two_reasoning_fields_that_differ_are_refused():
+    """Neither may be dropped in silence; the same text twice is how some servers send it."""
+    with pytest.raises(ValueError, match="different things"):
+        CompletionMessage(role="assistant", content="b", reasoning="x", reasoning_content="y")
+    message = CompletionMessage(role="assistant", content="b", reasoning="x", reasoning_content="x")
+    assert text_of([message]) == "<think>x</think>b"
+
+
+@pytest.mark.parametrize("end", ["<|im_end|>", "</s>", "\n<|eot_id|>\n", "<|im_end|>\n<|endoftext|>"])
+def test_the_tokenizers_end_is_no_part_of_the_answer(end):
+    """It stands where the model stopped, not where it wrote something; within the text it is text."""
+    assert parse(f"<think>a</think>```{end}").answer == "```"
+    assert parse(f"<think>a</think>{end} b").answer == f"{end} b"

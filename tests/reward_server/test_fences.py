@@ -2,7 +2,12 @@
 
 import pytest
 
-from reward_server.fences import CodeBlock, first_block
+from reward_server.fences import CodeBlock, blocks
+
+
+def first_block(markdown):
+    """The program."""
+    return next(blocks(markdown), None)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +29,11 @@ from reward_server.fences import CodeBlock, first_block
         pytest.param("````python\na```\nb\n````", ("python", "a```\nb\n"), id="fewer backticks do not close"),
         pytest.param("```python\n\n\n```", ("python", "\n\n"), id="blank lines are kept"),
         pytest.param("```python\n```", ("python", ""), id="empty"),
+        pytest.param("1. ```python\n   a\n   ```", ("python", "a\n"), id="behind the number of a list item"),
+        pytest.param("- ```python\n  a\n  ```", ("python", "a\n"), id="behind its dash"),
+        pytest.param("```{python}\na\n```", ("python", "a\n"), id="a name in braces"),
+        pytest.param("```{.python .numberLines}\na\n```", ("python", "a\n"), id="as Pandoc writes it"),
+        pytest.param("```python\na\n```\u00a0", ("python", "a\n"), id="a no-break space behind the end"),
     ],
 )
 def test_the_first_named_block_is_found(markdown, block):
