@@ -197,10 +197,18 @@ _EXPONENT = re.compile(r"[eE][+-]?\d{1,6}(?![\d.A-Za-z])", re.ASCII)
 _REPETEND = re.compile(r"\s*(?:\\overline|\\bar|\\dot|\\overline\s)\s*(?:\{(\d+)\}|(\d))", re.ASCII)
 _REPETEND_IN_PARENTHESES = re.compile(r"\((\d+)\)(?=\s*(?:$|[,;)\]}]))", re.ASCII)
 _DOTS = re.compile(r"\s*(?:\\[lc]?dots\b|\.\.\.)")
+_PAIRED_DOLLARS = re.compile(r"(?<!\\)\$\$((?:\\.|[^$\\])+)\$\$", re.DOTALL)
+# The closing sign touches what it closes and stands before no digit: `$5, $6` are two amounts of money.
+_PAIRED_DOLLAR = re.compile(r"(?<!\\)\$(?=\S)((?:\\.|[^$\\])+)(?<=\S)\$(?!\d)", re.DOTALL)
 _SPACE = re.compile(r"(?:\s|~|\\[,;:!> \n]|\\quad\b|\\qquad\b|\$(?!\d)|\\[()](?!\w))+")
 _LETTERS = re.compile(r"[A-Za-z]+")
 _HYPHENATED = re.compile(r"[A-Za-z]{4,}(?:-[A-Za-z]{3,})+")
-_WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|['’-](?=[^\W\d_]))*")
+_IDEOGRAPHIC = r"\u3040-\u30ff\u3400-\u9fff"  # written without spaces: a word of these ends where other letters begin
+_IDEOGRAPHS = re.compile(f"[{_IDEOGRAPHIC}]+")
+_WORD = re.compile(rf"[^\W\d_{_IDEOGRAPHIC}](?:[^\W\d_{_IDEOGRAPHIC}]|['’-](?=[^\W\d_]))*")
+# Where a unit may end and a function cannot: it would lack its argument.
+_ENDS_A_QUANTITY = re.compile(r"[\s}$~]*(?:$|[,;.)\]/=]|\\right|(?:per|and|or)\b)")
+_ARTICLE_BEFORE = re.compile(r"\s+([A-Za-z]{2,})")
 _ESCAPED_TWICE = re.compile(r"\\\\(?=[A-Za-z])")  # `\\\\frac`, where no line could break
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?|.)", re.DOTALL)
 _TWO_CHARACTER_OPERATORS = {
@@ -213,6 +221,8 @@ _TWO_CHARACTER_OPERATORS = {
     "=>": "to",
     "->": "to",
 }
+_FUNCTIONS_OR_UNITS = frozenset({"min", "sec"})
+_WORDS_OR_PRODUCTS = frozenset({"an", "am", "pm"})
 _PLAIN_WORDS = frozenset(
     """or and if for all no yes not odd even none any is are the an of in dne DNE only when where with but both neither
     either than less more true false AM PM am pm a.m. p.m. one two six ten""".split()
@@ -230,6 +240,8 @@ def tokenise(text: str) -> list[Token]:
         raise TooLargeError(f"longer than {LONGEST} characters")
     if "\\\\" in text and "\\begin" not in text:
         text = _ESCAPED_TWICE.sub(r"\\", text)
+    if "$" in text:
+        text = _PAIRED_DOLLAR.sub(r" \1 ", _PAIRED_DOLLARS.sub(r" \1 ", text))
     return _Lexer(_plain_characters(text)).tokens
 
 
@@ -455,6 +467,11 @@ class _Lexer:
     # Letters
 
     def _letters(self) -> None:
+        ideographs = _IDEOGRAPHS.match(self.text, self.position)
+        if ideographs is not None:
+            self.position = ideographs.end()
+            self._add("word", ideographs.group())
+            return
         if self._as_text or not self.text[self.position].isascii():
             found = _WORD.match(self.text, self.position)
             assert found is not None
@@ -476,25 +493,54 @@ class _Lexer:
 
     def _word(self, word: str) -> None:
         if len(word) == 1:
-            self._add("name" if word.isascii() else "word", word)
-        elif word in FUNCTIONS and word not in {"deg", "sign"}:
+            self._add("name" if word.isascii() and not self._is_article(word) else "word", word)
+        elif word in FUNCTIONS and not self._is_unit(word) and word not in {"deg", "sign"}:
             self._add("function", word)
         else:
             self._add("word", word)
 
+    @property
+    def _after_number(self) -> bool:
+        return bool(self.tokens) and (self.tokens[-1].kind == "number" or self.tokens[-1].text in {"}", ")"})
+
+    def _is_unit(self, word: str) -> bool:
+        """`5 min` and `5 sec` of which nothing follows; `5\\min(a, b)` and `5 sec x` are functions."""
+        if word not in _FUNCTIONS_OR_UNITS or not self._after_number:
+            return False
+        return _ENDS_A_QUANTITY.match(self.text, self.position) is not None
+
+    def _is_article(self, letter: str) -> bool:
+        """The first word of `\\text{a circle}`, but not of `\\text{a or b}`."""
+        after = _ARTICLE_BEFORE.match(self.text, self.position) if letter == "a" else None
+        return after is not None and after.group(1) not in _PLAIN_WORDS and not self.tokens
+
+    def _is_product(self, letters: str) -> bool:
+        """`an` in `an+b`: it touches an operator. `3pm` is a time of day."""
+        if letters not in _WORDS_OR_PRODUCTS:
+            return False
+        before = self.text[self.position - len(letters) - 1 : self.position - len(letters)]
+        after = self.text[self.position : self.position + 1]
+        if letters != "an" and before.isdigit():
+            return False
+        return (bool(before) and before in "+-*/=^_") or (bool(after) and after in "+-*/=^_")
+
     def _plain_letters(self, letters: str) -> None:
-        after_number = bool(self.tokens) and (self.tokens[-1].kind == "number" or self.tokens[-1].text in {"}", ")"})
+        after_number = self._after_number
         if len(letters) == 1:
             self._add("name", letters)
-        elif letters in FUNCTIONS:
+        elif letters in FUNCTIONS and not self._is_unit(letters):
             self._add("function", letters)
         elif letters in {"pi", "sqrt", "infty", "infinity", "frac"}:
             self._add("command", {"sqrt": "rootof", "infinity": "infty"}.get(letters, letters))
+        elif self._is_product(letters):
+            for letter in letters:
+                self._add("name", letter)
         elif (
             letters in _PLAIN_WORDS
             or (letters.istitle() and letters.lower() in _PLAIN_WORDS)
             or is_number_scale(letters)
             or (after_number and letters in PLAIN_UNITS)
+            or letters in _FUNCTIONS_OR_UNITS
             or not letters.isascii()
             or (len(letters) >= 4 and not (letters.isupper() and len(letters) <= 6))  # ABCD is a figure
         ):
@@ -510,6 +556,9 @@ class _Lexer:
         if self.text.startswith("...", self.position):
             self.position += 3
             self._add("operator", "dots")
+        elif self.text.startswith("+/-", self.position):
+            self.position += 3
+            self._add("operator", "pm")
         elif pair in _TWO_CHARACTER_OPERATORS:
             self.position += 2
             self._add("operator", _TWO_CHARACTER_OPERATORS[pair])
