@@ -100,6 +100,8 @@ def _quick(left: str, right: str) -> Verification | None:
         return None
     if numbers[0] != numbers[1] and ("." in left) != ("." in right):
         return None  # a decimal may stand for a fraction that it only approximates
+    if numbers[0] != numbers[1] and all("," in text.replace("{,}", "") for text in (left, right)):
+        return None  # each of them may be a list
     as_compared = {"reference": str(numbers[0]), "answer": str(numbers[1])}
     return replace(_verdict(numbers[0] == numbers[1], "number"), normalised=as_compared)
 
@@ -189,7 +191,7 @@ def _compare_other_readings(reference: Read, answer: Read, settings: MathSetting
     assert reference.node is not None
     assert answer.node is not None
     lists = [_as_list(side.text) for side in (reference, answer)]
-    for one, other in ((reference.node, lists[1]), (lists[0], answer.node)):
+    for one, other in ((reference.node, lists[1]), (lists[0], answer.node), (lists[0], lists[1])):
         if one is not None and other is not None and Comparer(settings, effort).equal(one, other) is True:
             return True
     if settings.decimal_comma and any(_DECIMAL_COMMA.fullmatch(side.text) for side in (reference, answer)):

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import TypeGuard
 
 from reward_server.math import numeric
 from reward_server.math.decimals import Decimal
@@ -63,6 +64,7 @@ from reward_server.math.numeric import Effort, Outcome
 from reward_server.math.rewriting import numerator, with_both_signs, with_constant_of_integration_of
 
 _MOST_UNORDERED = 60
+_LETTERS_OF_CONSTANTS = frozenset({"e", "i"})
 _MOST_PIECES = 24
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!=", "approx": "approx"}
 _EMPTY_WORDS = frozenset({"no solution", "no solutions", "empty set", "no real solution", "no real solutions"})
@@ -133,9 +135,13 @@ class _Several:
 
 @dataclass(frozen=True, slots=True)
 class _Broken:
-    """A statement that is false in itself, `42 = 41`; equal to nothing."""
+    """A statement that is false in itself, `42 = 41`; equal to nothing.
+
+    `certain` is False where only a worker can tell whether it is.
+    """
 
     reason: str
+    certain: bool = True
 
 
 _Meaning = Node | _RealSet | _Ranged | _Assigned | _Equation | _Family | _Several | _Broken
@@ -243,6 +249,8 @@ class Comparer:
         kinds = set(node.operators)
         if kinds <= {"=", "approx", "equiv"}:
             return self._equality(node)
+        if node.operators == ("in",) and _is_letter_of_constant(node.operands[0]):
+            node = Relation(node.operators, (Sym(node.operands[0].name), node.operands[1]))
         if node.operators == ("in",) and isinstance(node.operands[0], Sym):
             where = self._meaning(node.operands[1])
             if isinstance(where, _Several):
@@ -269,6 +277,10 @@ class Comparer:
         value = self._chain(node.operands, node.operators)
         if not isinstance(value, _Broken):
             return self._meaning(value)
+        if isinstance(first, Const) and first.name in _LETTERS_OF_CONSTANTS and _is_numeric(others):
+            return self._equality(Relation(node.operators, (Sym(first.name), *others)))  # no value, but a name
+        if not value.certain and self._symbolic is None:
+            return value
         if len(node.operands) == 2 and free_names(first) | free_names(last):
             return _Equation(first, last)
         return value
@@ -288,8 +300,9 @@ class Comparer:
             sides = self._meaning(value), self._meaning(operand)
             if operator == "approx" and isinstance(operand, Node) and self._rounds_to(value, operand):
                 continue
-            if not all(isinstance(side, Node) for side in sides) or self._equal(*sides) is not True:
-                return _Broken("a chain of equations that is not true")
+            same = self._equal(*sides) if all(isinstance(side, Node) for side in sides) else False
+            if same is not True:
+                return _Broken("a chain of equations that is not true", certain=same is False)
             value = operand
         return value
 
@@ -298,6 +311,7 @@ class Comparer:
         return decimal is not None and self._shows(decimal, value) is True
 
     def _range(self, node: Relation) -> _Meaning | None:
+        node = _with_names_of_constants(node)
         places = [at for at, operand in enumerate(node.operands) if free_names(operand)]
         if len(node.operands) == 3 and isinstance(node.operands[1], Sym) and not _occurs_in_ends(node):
             places = [1]  # `a < x < b`
@@ -504,9 +518,9 @@ class Comparer:
     def _equal(self, left: _Meaning, right: _Meaning) -> Verdict:
         for one, other in ((left, right), (right, left)):
             match one:
-                case _Broken(reason):
+                case _Broken(reason, certain):
                     self.reason = reason
-                    return False
+                    return False if certain or self._symbolic is not None else None
                 case _Assigned() if not isinstance(other, _Assigned | _Equation):
                     return self._named_and_bare(one, other)
                 case _Equation():
@@ -985,6 +999,25 @@ class Comparer:
         self.method = method
 
 
+def _is_letter_of_constant(node: Node) -> TypeGuard[Const]:
+    """`e` and `i`, which are names as well where they cannot be constants: an eccentricity, a current."""
+    return isinstance(node, Const) and node.name in _LETTERS_OF_CONSTANTS
+
+
+def _is_numeric(nodes: Iterable[Node]) -> bool:
+    """Whether these are values without variables and without the letters of constants."""
+    return not any(free_names(node) or any(map(_is_letter_of_constant, walk(node))) for node in nodes)
+
+
+def _with_names_of_constants(chain: Relation) -> Relation:
+    """`0 < e < 1` as a statement about a variable: of constants alone it would state nothing."""
+    letters = [at for at, operand in enumerate(chain.operands) if _is_letter_of_constant(operand)]
+    if len(letters) != 1 or not _is_numeric(chain.operands[: letters[0]] + chain.operands[letters[0] + 1 :]):
+        return chain
+    named = [Sym(operand.name) if _is_letter_of_constant(operand) else operand for operand in chain.operands]
+    return Relation(chain.operators, tuple(named))
+
+
 def _is_name(node: Node) -> bool:
     """What can stand before an equals sign as the name of what follows."""
     match node:
@@ -1000,6 +1033,10 @@ def _is_name(node: Node) -> bool:
             return isinstance(operand, Figure) or _is_capital(operand) or operand in _KNOWNS or _is_function(operand)
         case Group("tuple", items):
             return all(isinstance(item, Sym) for item in items)
+        case BigOperator(kind, body=Apply()) if kind in {"lim", "int"}:
+            return True  # of a function that is known by name only
+        case SetOperation(_, operands):
+            return all(isinstance(operand, Sym) and operand.name[0].isupper() for operand in operands)
         case Ratio(items):
             return all(_is_capital(item) for item in items)
         case Div(top, bottom):

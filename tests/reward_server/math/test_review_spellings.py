@@ -36,6 +36,22 @@ SAME = {
         (r"\text{parabola}", r"\text{a parabola}"),
     ],
     "either sign in plain characters": [("+/-3", r"\pm3"), ("2+/-1", "1,3")],
+    "e and i are names where they cannot be constants": [
+        (r"\frac12", r"e=\frac12"),
+        (r"e=\frac12", r"e=\frac24"),
+        ("0<e<1", "(0,1)"),
+        (r"e\in(0,1)", "0<e<1"),
+        ("5", "i=5"),
+        ("x=e", "e=x"),
+        ("x=e", "2.71828"),
+    ],
+    "a chain that needs a worker is decided by it": [
+        ("1", r"\lim_{x\to0}\frac{\sin x}{x}=1"),
+        (r"\frac13", r"I=\int_0^1x^2dx=\frac13"),
+        (r"\frac{\pi^2}{6}", r"\sum_{n=1}^{\infty}\frac1{n^2}=\frac{\pi^2}{6}"),
+        ("1", r"\lim_{x\to0}f(x)=1"),
+    ],
+    "two numbers that may be lists may both be": [("100,200", "200,100"), ("100,200", "100200")],
 }
 DIFFERENT = {
     "a pair of dollar signs only says where mathematics is": [
@@ -67,6 +83,21 @@ DIFFERENT = {
         (r"\text{a or b}", r"\text{b}"),
     ],
     "either sign in plain characters": [("+/-3", "3"), ("2+/-1", "3")],
+    "e and i are names where they cannot be constants": [
+        ("e=2", "x=2"),
+        ("e>1", "x>1"),
+        (r"e=\frac12", r"\frac13"),
+        ("3", r"\pi=3"),
+        ("42", "42=e=42"),
+        ("2", "e=1=2"),
+        ("3", "e^x=3"),
+    ],
+    "a chain that needs a worker is decided by it": [
+        ("2", r"\lim_{x\to0}\frac{\sin x}{x}=2"),
+        (r"\frac13", r"\int_0^1x^2dx=\frac12"),
+        (r"\frac12", r"\int_0^1x^2dx=\frac12"),
+    ],
+    "two numbers that may be lists may both be": [("100,200", "200,300"), ("100,200", "1,000")],
 }
 
 
