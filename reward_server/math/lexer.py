@@ -514,6 +514,10 @@ class _Lexer:
         after = _ARTICLE_BEFORE.match(self.text, self.position) if letter == "a" else None
         return after is not None and after.group(1) not in _PLAIN_WORDS and not self.tokens
 
+    def _is_infinity(self, letters: str) -> bool:
+        """`oo` and `inf` at the end of an interval."""
+        return letters in {"oo", "inf"} and self.text[self.position : self.position + 1] in {",", ")", "]"}
+
     def _is_product(self, letters: str) -> bool:
         """`an` in `an+b`: it touches an operator. `3pm` is a time of day."""
         if letters not in _WORDS_OR_PRODUCTS:
@@ -530,8 +534,8 @@ class _Lexer:
             self._add("name", letters)
         elif letters in FUNCTIONS and not self._is_unit(letters):
             self._add("function", letters)
-        elif letters in {"pi", "sqrt", "infty", "infinity", "frac"}:
-            self._add("command", {"sqrt": "rootof", "infinity": "infty"}.get(letters, letters))
+        elif letters in {"pi", "sqrt", "infty", "infinity", "frac"} or self._is_infinity(letters):
+            self._add("command", {"sqrt": "rootof", "frac": "frac", "pi": "pi"}.get(letters, "infty"))
         elif self._is_product(letters):
             for letter in letters:
                 self._add("name", letter)

@@ -66,7 +66,8 @@ _LIST_WORDS = frozenset("and or und oder et ou y o e и или 和 或".split())
 _ALTERNATIVES = frozenset("or oder ou o или 或".split())
 _CONDITION_WORDS = frozenset("where for with when if mit où".split())
 _PERCENT_WORDS = frozenset("percent pct percentage".split())
-_SET_OPERATORS = {"cup": "|", "cap": "&", "setminus": "-"}
+_SET_OPERATORS = {"cup": "|", "cap": "&", "setminus": "-", "U": "|", "-": "-"}
+_SETS_OPEN = frozenset({"(", "[", "{set"})
 _FIGURES = {
     "overline": "segment",
     "overrightarrow": "ray",
@@ -85,6 +86,10 @@ _MATRICES = frozenset("pmatrix bmatrix matrix Bmatrix vmatrix Vmatrix array smal
 _LAYOUTS = frozenset("aligned align gathered split gather equation".split())
 _CURRENCIES = frozenset("$€£¥₹¢")
 _NAMED_SETS = frozenset("RNZQC")
+# Which part of a set of numbers is meant by what stands above or below its letter.
+_PARTS_OF_SETS = {"+": "+", ">0": "+", "-": "-", "<0": "-", "*": "*", "!=0": "*", ">=0": ">=0", "<=0": "<=0"}
+_POSITIVE_INTEGERS, _NATURAL_FROM_ZERO = "Z+", "Z>=0"
+_SAME_SETS = {"N+": _POSITIVE_INTEGERS, "N*": _POSITIVE_INTEGERS, "N0": _NATURAL_FROM_ZERO, "N>=0": _NATURAL_FROM_ZERO}
 _SAME_FUNCTION = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "sign": "sgn", "lg": "log10"}
 _INVERSES = {name: f"arc{name}" for name in ("sin", "cos", "tan", "cot", "sec", "csc")}
 _OF_SEVERAL = frozenset("max min gcd lcm".split())
@@ -114,7 +119,7 @@ def parse_as_list(text: str) -> Node | None:
 
 class _Parser:
     def __init__(self, tokens: list[Token]) -> None:
-        self._tokens = [*tokens, *_ENDS]  # so that looking ahead needs no bounds
+        self._tokens = [*_without_alignment(tokens), *_ENDS]  # so that looking ahead needs no bounds
         self._at = 0
         self._depth = 0
         self._bars = 0  # how many | are open
@@ -224,7 +229,7 @@ class _Parser:
         operators: list[str] = []
         while self._next.kind == "operator" and self._next.text in _RELATIONS:
             operators.append(self._take().text)
-            operands.append(self._set_expression())
+            operands.append(self._set_expression(self._plain_set() if operators[-1] == "in" else None))
         if self._accept("pmod"):
             operands[-1] = Residue(operands[-1], self._argument())
         elif self._is("(") and self._peek(1).text == "mod":
@@ -258,10 +263,10 @@ class _Parser:
         self._at = start
         return None
 
-    def _set_expression(self) -> Node:
-        left = self._ratio()
+    def _set_expression(self, left: Node | None = None) -> Node:
+        left = left or self._ratio()
         depth = self._depth
-        while self._next.kind == "operator" and self._next.text in _SET_OPERATORS:
+        while self._is_set_operator(left):
             operator = _SET_OPERATORS[self._take().text]
             right = self._ratio()
             if isinstance(left, SetOperation) and left.operator == operator and operator != "-":
@@ -271,6 +276,17 @@ class _Parser:
                 left = SetOperation(operator, (left, right))
         self._depth = depth
         return left
+
+    def _is_set_operator(self, left: Node) -> bool:
+        """Also `U` and `-` where only the operators of sets that look like them can stand: `(0,1)U(2,3)`."""
+        if self._is("cup", "cap", "setminus"):
+            return True
+        if self._next.text == "-" and self._peek(1).text == "{set":
+            return isinstance(left, NamedSet | Group | SetOperation)
+        return self._is_plain_union(left)
+
+    def _is_plain_union(self, left: Node) -> bool:
+        return self._next.text == "U" and self._peek(1).text in _SETS_OPEN and isinstance(left, Group | SetOperation)
 
     def _ratio(self) -> Node:
         clock = self._clock()
@@ -343,6 +359,8 @@ class _Parser:
     def _sum(self) -> Node:
         terms = [self._signed_term()]
         while self._next.kind == "operator" and self._next.text in {"+", "-", "pm", "mp"}:
+            if self._is_set_operator(terms[-1]):
+                break
             terms.append(self._signed_term())
         return terms[0] if len(terms) == 1 else Add(tuple(terms))
 
@@ -384,6 +402,9 @@ class _Parser:
             elif self._next.kind == "word" and (scale := units.is_number_scale(self._next.text)):
                 self._at += 1
                 left = _times(left, Num(Fraction(scale)))
+            elif self._is_plain_union(left):
+                self._depth = depth
+                return left
             elif self._starts_factor():
                 right = self._power()
                 if isinstance(right, Relation):  # `k\pi (k \in \mathbb{Z})`
@@ -517,8 +538,6 @@ class _Parser:
         if self._is("{") and self._peek(1).text in {"circ", "degree"} and self._peek(2).text == "}":
             self._at += 3
             return self._degrees(node)
-        if isinstance(node, NamedSet) and self._is("+", "*", "-"):
-            return NamedSet(node.name + self._take().text)
         exponent = self._argument()
         if self._is("^"):
             self._at += 1
@@ -751,6 +770,7 @@ class _Parser:
     def _set(self) -> Node:
         if self._accept("}set"):
             return EMPTY_SET
+        layout = self._is("begin") or (self._is("{") and self._peek(1).text == "begin")
         with self._inside_brackets():
             self._separator_bars = 1
             element = self._statement()
@@ -759,6 +779,8 @@ class _Parser:
                 condition = self._statement()
                 self._expect("}set")
                 return Builder(element, condition)
+        if layout and not self._is("}set"):
+            return _braced_on_the_left(element)
         self._expect("}set")
         return Group("set", element.items if isinstance(element, Group) and element.kind == "list" else (element,))
 
@@ -856,8 +878,32 @@ class _Parser:
     def _named_set(self) -> Node:
         argument = self._argument()
         if isinstance(argument, Sym) and argument.name in _NAMED_SETS:
-            return NamedSet(argument.name)
+            return NamedSet(self._part_of_set(argument.name))
         raise UnreadableError("a set that is not known")
+
+    def _part_of_set(self, name: str) -> str:
+        r"""The name of a set with what is marked on it: `\mathbb{R}^{+}`, `\mathbb{Z}_{>0}`, `\mathbb{N}_0`."""
+        while self._is("^", "_"):
+            braced = self._peek(1).text == "{"
+            length = 1 if not braced else next((at for at in (1, 2) if self._peek(2 + at).text == "}"), 0)
+            mark = "".join(self._peek(1 + braced + at).text for at in range(length))
+            part = "0" if name == "N" and mark == "0" and self._is("_") else _PARTS_OF_SETS.get(mark)
+            if part is None:
+                break
+            self._at += 1 + length + 2 * braced
+            name = name + part if name.isalpha() or name + part == name * 2 else name
+        return _SAME_SETS.get(name, name)
+
+    def _plain_set(self) -> Node | None:
+        r"""`k \in Z`: after the sign, one of these letters alone is the set of numbers that it is used for."""
+        if self._next.kind != "name" or self._next.text not in _NAMED_SETS:
+            return None
+        start = self._at
+        name = self._part_of_set(self._take().text)
+        if self._ends_here() or self._is(",", ";", "-", "cup", "cap", "setminus") or self._joining_word() is not None:
+            return NamedSet(name)
+        self._at = start
+        return None
 
     def _rounded(self, name: str) -> Node:
         with self._inside_brackets():
@@ -944,7 +990,7 @@ class _Parser:
         if self._environment_name() != name:
             raise UnreadableError("environments that do not match")
         if name == "cases":
-            return Cases(rows)
+            return _system(rows) or Cases(rows)
         if name in _LAYOUTS:
             cells = tuple(cell for row in rows for cell in row)
             return cells[0] if len(cells) == 1 else Group("list", cells)
@@ -967,9 +1013,12 @@ class _Parser:
 
     def _skip_column_specification(self) -> None:
         self._expect("{")
-        while self._next.kind in {"word", "name"} or self._is("|"):
-            self._at += 1
-        self._expect("}")
+        depth = 1
+        while depth:
+            token = self._take()
+            if token is _END:
+                raise BrokenError("an environment is not closed")
+            depth += {"{": 1, "}": -1}.get(token.text, 0)
 
     def _rows(self) -> tuple[tuple[Node, ...], ...]:
         rows: list[tuple[Node, ...]] = []
@@ -989,6 +1038,36 @@ class _Parser:
         if not rows:
             raise UnreadableError("an empty environment")
         return tuple(rows)
+
+
+def _without_alignment(tokens: list[Token]) -> list[Token]:
+    r"""The tokens without each `&` next to a relation, which places it: no cell starts or ends with one."""
+    if not any(token.text == "&" for token in tokens):
+        return tokens
+
+    def relates(token: Token) -> bool:
+        return token.kind == "operator" and token.text in _RELATIONS
+
+    around = zip(tokens, [_END, *tokens], [*tokens[1:], _END], strict=False)
+    return [token for token, before, after in around if token.text != "&" or not (relates(before) or relates(after))]
+
+
+def _system(rows: tuple[tuple[Node, ...], ...]) -> Group | None:
+    """What holds together: rows that are one statement each."""
+    if all(len(row) == 1 and isinstance(row[0], Relation) for row in rows):
+        return Group("list", tuple(row[0] for row in rows))
+    return None
+
+
+def _braced_on_the_left(layout: Node) -> Node:
+    """What a brace without its other half holds: a system, or a function by cases."""
+    match layout:
+        case Matrix(rows):
+            return _system(rows) or Cases(rows)
+        case Cases() | Group("list"):
+            return layout
+        case _:
+            raise BrokenError("a brace is not closed")
 
 
 def _times(left: Node, right: Node) -> Node:

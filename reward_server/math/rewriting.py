@@ -11,6 +11,7 @@ from reward_server.math.nodes import (
     Call,
     Degrees,
     Div,
+    Group,
     Mul,
     Neg,
     Node,
@@ -60,6 +61,8 @@ def _signed(node: Node, signs: Iterator[int]) -> Node:
             return Neg(_signed(operand, signs))
         case Call(name, arguments):
             return Call(name, tuple(_signed(argument, signs) for argument in arguments))
+        case Group("tuple" | "angle" as kind, items):
+            return Group(kind, tuple(_signed(item, signs) for item in items))
         case Degrees(operand):
             return Degrees(_signed(operand, signs))
         case Percent(operand):

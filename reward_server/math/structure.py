@@ -68,7 +68,19 @@ _LETTERS_OF_CONSTANTS = frozenset({"e", "i"})
 _MOST_PIECES = 24
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!=", "approx": "approx"}
 _EMPTY_WORDS = frozenset({"no solution", "no solutions", "empty set", "no real solution", "no real solutions"})
-_REAL_WORDS = frozenset({"all real numbers", "all reals", "any real number", "all real"})
+_NAMED_IN_WORDS = {
+    "all real numbers": "R",
+    "all reals": "R",
+    "any real number": "R",
+    "all real": "R",
+    "all integers": "Z",
+    "all positive integers": "Z+",
+    "all non-negative integers": "Z>=0",
+    "all nonnegative integers": "Z>=0",
+}
+_INTEGERS = frozenset({"Z", "N", "Z+", "Z>=0"})
+_COUNTED_FROM_ONE = frozenset({"Z+", "N"})
+_INDICES = frozenset("nmk")
 
 # What has a size or a sine, and is not solved for.
 _KNOWNS = (Sym("z"), Sym("theta"), Sym("alpha"), Sym("beta"), Sym("gamma"), Sym("phi"))
@@ -107,6 +119,7 @@ class _Assigned:
 
     name: Node
     value: _Meaning
+    domain: Node | None = None  # where a function is defined, if that goes without saying
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +198,8 @@ class Comparer:
                 return self._real_set(node) or node
             case Words(text) if text in _EMPTY_WORDS:
                 return _Several("set", ())
-            case Words(text) if text in _REAL_WORDS:
-                return _RealSet((_Piece(Neg(INFINITY), INFINITY, True, True),))
+            case Words(text) if text in _NAMED_IN_WORDS:
+                return self._meaning(NamedSet(_NAMED_IN_WORDS[text]))
             case _ if isinstance(node, (*EXPRESSIONS, PlusMinus, Quantity)):
                 values = with_both_signs(node)
                 return values[0] if len(values) == 1 else _Several("list", values)
@@ -198,6 +211,10 @@ class Comparer:
             inside = self._meaning(items[0])
             if isinstance(inside, _Ranged):
                 return inside.range
+        if kind in {"tuple", "angle"}:
+            points = with_both_signs(Group(kind, items))
+            if len(points) > 1:
+                return _Several("list", tuple(self._meaning(point) for point in points))
         meanings = tuple(self._meaning(item) for item in items)
         return _Several(kind, self._spliced(meanings) if kind == "set" else meanings)
 
@@ -219,6 +236,8 @@ class Comparer:
             return _Several("list", tuple(meanings), joiner) if combined is None else _Ranged(ranges[0].name, combined)
         first, others = meanings[0], meanings[1:]
         if isinstance(first, _Assigned):
+            if len(items) == 2 and _goes_without_saying(first.name, items[1]):
+                return replace(first, domain=items[1])
             if not any(isinstance(other, _Assigned | _Equation | _Ranged | Relation) for other in others):
                 return _Assigned(first.name, _Several("list", self._spliced([first.value, *others])))
             assigned = [meaning for meaning in meanings if isinstance(meaning, _Assigned)]
@@ -228,13 +247,15 @@ class Comparer:
 
     def _family(self, items: tuple[Node, ...]) -> _Meaning | None:
         match items:
-            case (*values, Relation(("in",), (Sym(name), NamedSet(domain)))) if values and domain in {"Z", "N", "Z+"}:
+            case (*values, Relation(("in",), (Sym(name), NamedSet(domain)))) if values and domain in _INTEGERS:
                 pass
             case _:
                 return None
         members: list[_Meaning] = []
         for value in values:
             meaning = self._meaning(value)
+            if isinstance(meaning, _Assigned) and name in _arguments(meaning.name):
+                return None  # `a_n = 2n, n \in \mathbb{N}` is a formula, and no family of values
             inside = meaning.value if isinstance(meaning, _Assigned) else meaning
             parts = inside.items if isinstance(inside, _Several) and inside.kind == "list" else (inside,)
             for part in parts:
@@ -370,6 +391,12 @@ class Comparer:
                 return _RealSet((_Piece(Num(Fraction(0)), INFINITY, True, True),))
             case NamedSet("R-"):
                 return _RealSet((_Piece(Neg(INFINITY), Num(Fraction(0)), True, True),))
+            case NamedSet("R>=0"):
+                return _RealSet((_Piece(Num(Fraction(0)), INFINITY, False, True),))
+            case NamedSet("R<=0"):
+                return _RealSet((_Piece(Neg(INFINITY), Num(Fraction(0)), True, False),))
+            case NamedSet("R*"):
+                return self._without(self._real_set(NamedSet("R")), Group("set", (Num(Fraction(0)),)))
             case Group("set", items) if all(isinstance(item, EXPRESSIONS) for item in items):
                 return _RealSet(tuple(_Piece(item, item, False, False) for item in items))
             case Group(kind, (lower, upper)) if kind in {"tuple", "bracket", "left-open", "right-open"}:
@@ -529,6 +556,8 @@ class Comparer:
                     return False
                 case _Ranged() if not isinstance(other, _Ranged):
                     return self._equal(one.range, other)
+                case _RealSet() if other == Sym("R"):
+                    return one == self._real_set(NamedSet("R"))  # blackboard bold is not always at hand
                 case _RealSet() if isinstance(other, _Several):
                     as_set = self._as_real_set(other)
                     if as_set is None and other.kind == "set":
@@ -608,6 +637,8 @@ class Comparer:
         return self._equal(named.value, bare)
 
     def _both_named(self, left: _Assigned, right: _Assigned) -> Verdict:
+        if left.domain is not None and right.domain is not None and key(left.domain) != key(right.domain):
+            return False
         if isinstance(left.name, Apply) and isinstance(right.name, Apply):
             return self._functions(left, right)
         if key(left.name) == key(right.name):
@@ -1041,6 +1072,32 @@ def _is_name(node: Node) -> bool:
             return all(_is_capital(item) for item in items)
         case Div(top, bottom):
             return _is_capital(top) and _is_capital(bottom)
+        case _:
+            return False
+
+
+def _arguments(name: Node) -> set[str]:
+    """The variables of `f(x)` and the index of `a_n`."""
+    match name:
+        case Apply(_, arguments):
+            return {argument.name for argument in arguments if isinstance(argument, Sym)}
+        case Sym(written):
+            return {written.partition("_")[2]}
+        case _:
+            return set()
+
+
+def _goes_without_saying(name: Node, domain: Node) -> bool:
+    """Whether a formula says the same without this: `f(x)` for all real x, `a_n` for all n from one."""
+    match domain:
+        case Relation(("in",), (Sym(variable), NamedSet(numbers))):
+            integers = _COUNTED_FROM_ONE if isinstance(name, Sym) else _COUNTED_FROM_ONE | {"Z", "Z>=0"}
+            natural = integers if isinstance(name, Sym) or variable in _INDICES else {"R"}
+            return variable in _arguments(name) and numbers in natural
+        case Relation((">=",), (Sym(variable), Num(value))):
+            return isinstance(name, Sym) and variable in _arguments(name) and value == 1
+        case Sym(variable):  # `for all x`
+            return isinstance(name, Apply) and variable in _arguments(name)
         case _:
             return False
 
