@@ -14,6 +14,7 @@ value differ, `None` where it takes more than this module has. What may stand fo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -22,6 +23,7 @@ from typing import TypeGuard
 from reward_server.math import numeric
 from reward_server.math.decimals import Decimal
 from reward_server.math.exact import UndefinedError, exact
+from reward_server.math.families import Progression, progressions, same_union
 from reward_server.math.models import MathSettings
 from reward_server.math.nodes import (
     EXPRESSIONS,
@@ -78,6 +80,7 @@ _NAMED_IN_WORDS = {
     "all non-negative integers": "Z>=0",
     "all nonnegative integers": "Z>=0",
 }
+_SHIFTS = tuple((sign, shift) for shift in (0, 1, -1, 2, -2, 3, -3) for sign in (1, -1))
 _INTEGERS = frozenset({"Z", "N", "Z+", "Z>=0"})
 _COUNTED_FROM_ONE = frozenset({"Z+", "N"})
 _INDICES = frozenset("nmk")
@@ -230,6 +233,8 @@ class Comparer:
         if family is not None:
             return family
         meanings = [self._meaning(item) for item in items]
+        if joiner == "or":
+            meanings = _with_points_as_ranges(meanings)
         ranges = [meaning for meaning in meanings if isinstance(meaning, _Ranged)]
         if len(ranges) == len(meanings) and len({one.name for one in ranges}) == 1:
             combined = self._combined([one.range for one in ranges], joiner)
@@ -257,6 +262,11 @@ class Comparer:
             if isinstance(meaning, _Assigned) and name in _arguments(meaning.name):
                 return None  # `a_n = 2n, n \in \mathbb{N}` is a formula, and no family of values
             inside = meaning.value if isinstance(meaning, _Assigned) else meaning
+            if isinstance(value, Group | SetOperation | Relation) and not isinstance(meaning, _Assigned):
+                if name not in free_names(value):
+                    return None
+                members.append(_Family(value, name, domain))  # intervals, points
+                continue
             parts = inside.items if isinstance(inside, _Several) and inside.kind == "list" else (inside,)
             for part in parts:
                 if not isinstance(part, EXPRESSIONS) or name not in free_names(part):
@@ -365,6 +375,9 @@ class Comparer:
         return _Ranged(variable.name, _RealSet((piece,)))
 
     def _built(self, element: Node, condition: Node) -> _Meaning:
+        listed = self._listed(element, condition)
+        if listed is not None:
+            return listed
         if isinstance(element, Relation) and element.operators == ("in",):
             if element.operands[1] != NamedSet("R"):
                 return Builder(element, condition)
@@ -372,6 +385,10 @@ class Comparer:
         family = self._family((element, condition))
         if family is not None:
             return family
+        if isinstance(condition, Group) and condition.kind == "list" and isinstance(element, Sym):
+            family = self._family(condition.items) if element.name in free_names(condition.items[0]) else None
+            if family is not None:
+                return family
         if isinstance(element, Sym):
             meaning = self._meaning(condition)
             if isinstance(meaning, _Ranged) and meaning.name == element.name:
@@ -380,6 +397,21 @@ class Comparer:
                 value = meaning.value
                 return value if isinstance(value, _Several) else _Several("set", (value,))
         return Builder(element, condition)
+
+    def _listed(self, element: Node, condition: Node) -> _Several | None:
+        """The few integers of a range: `{x ∈ ℤ | -1 < x < 3}`."""
+        conditions = condition.items if isinstance(condition, Group) and condition.kind == "list" else (condition,)
+        match element, conditions:
+            case (Relation(("in",), (Sym(name), NamedSet("Z"))), (bounds,)):
+                pass
+            case (Sym(name), (bounds, Relation(("in",), (Sym(other), NamedSet("Z"))))) if other == name:
+                pass
+            case _:
+                return None
+        meaning = self._meaning(bounds)
+        if not isinstance(meaning, _Ranged) or meaning.name != name or len(meaning.range.pieces) != 1:
+            return None
+        return _whole_numbers(meaning.range.pieces[0])
 
     # Sets of real numbers
 
@@ -414,13 +446,24 @@ class Comparer:
             case _Several(kind, (lower, upper)) if kind in {"tuple", "bracket", "left-open", "right-open"}:
                 if isinstance(lower, EXPRESSIONS) and isinstance(upper, EXPRESSIONS):
                     return _interval(kind, lower, upper)
+            case _Several("list", items, joiner) if joiner != "and":
+                sets = [self._as_real_set(item) for item in items if isinstance(item, _Several)]
+                known = [one for one in sets if one is not None]
+                # Pairs may be points as well: only one that reaches to infinity shows what they are.
+                if len(known) == len(items) and any(_reaches_infinity(one) for one in known):
+                    return self._united(known)
         return None
 
     def _without(self, whole: _RealSet | None, removed: Node) -> _RealSet | None:
-        """A set of which single points are taken away."""
+        """A set of which single points or intervals are taken away."""
         points = removed.items if isinstance(removed, Group) and removed.kind == "set" else None
-        if whole is None or points is None:
+        if whole is None:
             return None
+        if points is None:
+            gone = self._real_set(removed)
+            kept = None if gone is None else self._complement(gone)
+            parts = self._united([whole])
+            return None if kept is None or parts is None else self._shared(parts, kept)
         pieces = list(whole.pieces)
         for point in points:
             for index, piece in enumerate(pieces):
@@ -434,6 +477,18 @@ class Comparer:
             else:
                 return None
         return _RealSet(tuple(pieces))
+
+    def _complement(self, one: _RealSet) -> _RealSet | None:
+        united = self._united([one])
+        if united is None:
+            return None
+        gaps: list[_Piece] = []
+        gap = _Piece(Neg(INFINITY), INFINITY, True, True)
+        for piece in united.pieces:
+            gaps.append(replace(gap, upper=piece.lower, upper_open=not piece.lower_open))
+            gap = replace(gap, lower=piece.upper, lower_open=not piece.upper_open)
+        gaps.append(gap)
+        return _RealSet(tuple(one for one in gaps if one.lower != one.upper or not (one.lower_open or one.upper_open)))
 
     def _combined(self, sets: Sequence[_RealSet], joiner: str) -> _RealSet | None:
         """The set that conditions on one variable describe together; None where that is not certain.
@@ -567,6 +622,13 @@ class Comparer:
                         if len(items) != len(other.items):
                             return False
                     return False if as_set is None else self._equal(one, as_set)
+                case _Family(parameter=parameter) if isinstance(other, Residue):
+                    steps = Mul((other.modulus, Sym(parameter)))
+                    return self._equal(one, _Family(Add((other.value, steps)), parameter, "Z"))
+                case _Family() if isinstance(other, _Assigned):
+                    return self._equal(other, one)
+                case _Family() if isinstance(other, _Several):
+                    return self._same_unions([one], other.items) is True
                 case _Family() if not isinstance(other, _Family):
                     return False
         match left, right:
@@ -694,28 +756,35 @@ class Comparer:
         renamed = substitute(right.value, right.parameter, Sym(left.parameter))
         if right.parameter != left.parameter and left.parameter in free_names(right.value):
             return False
-        same = self._nodes(left.value, renamed)
+        same = self._equal(self._meaning(left.value), self._meaning(renamed))
         if same is True or left.domain != "Z":
             return same
-        return self._same_progression(left.value, renamed, left.parameter)
+        if isinstance(left.value, EXPRESSIONS) and isinstance(renamed, EXPRESSIONS):
+            union = self._same_unions([left], [right])
+            if union is not None:
+                return union
+        return self._any(self._shifted(left, renamed, index) for index in _SHIFTS)
 
-    def _same_progression(self, left: Node, right: Node, parameter: str) -> Verdict:
-        """`a + bk` for all integers k, shifted or counted backwards."""
+    def _shifted(self, left: _Family, right: Node, index: tuple[int, int]) -> Callable[[], Verdict]:
+        """Whether one is the other with its parameter shifted, or counted backwards."""
+        sign, shift = index
+        moved = Add((Mul((Num(Fraction(sign)), Sym(left.parameter))), Num(Fraction(shift))))
+        renamed = substitute(right, left.parameter, moved)
+        return lambda: self._equal(self._meaning(left.value), self._meaning(renamed))
 
-        def at(node: Node, index: int) -> Node:
-            return substitute(node, parameter, Num(Fraction(index)))
-
-        steps = [Add((at(node, 1), Neg(at(node, 0)))) for node in (left, right)]
-        for node, step in zip((left, right), steps, strict=True):
-            linear = Add((at(node, 0), Mul((Sym(parameter), step))))
-            if self._nodes(node, linear) is not True:
-                return False
-        if self._nodes(steps[0], steps[1]) is not True and self._nodes(steps[0], Neg(steps[1])) is not True:
-            return False
-        shift = Div(Add((at(left, 0), Neg(at(right, 0)))), steps[0])
-        value = numeric.constant(shift, self._effort)
-        whole = None if value is None else value.real.unique_fmpz()
-        return whole is not None and self._nodes(shift, Num(Fraction(int(whole)))) is True
+    def _same_unions(self, left: Sequence[_Meaning], right: Sequence[_Meaning]) -> Verdict:
+        """Whether families of values for all integers say the same together; None where that is not decided."""
+        sides: list[list[Progression]] = []
+        for side in (left, right):
+            sides.append([])
+            for one in side:
+                if not isinstance(one, _Family) or one.domain != "Z" or not isinstance(one.value, EXPRESSIONS):
+                    return None
+                parts = progressions(one.value, one.parameter, self._nodes)
+                if parts is None:
+                    return None
+                sides[-1] += parts
+        return same_union(sides[0], sides[1], self._effort, self._nodes)
 
     # Groups
 
@@ -729,6 +798,10 @@ class Comparer:
             return self._system_and_values(left, right)
         if kinds == {"set"}:
             return self._same_sets(left, right)
+        if kinds == {"list"} and all(isinstance(item, _Family) for item in left.items + right.items):
+            union = self._same_unions(left.items, right.items)
+            if union is not None:
+                return union
         if kinds == {"list", "set"} and _marks_inside(left) != _marks_inside(right):
             return False  # names and braces belong to what is inside of them
         if kinds <= {"list", "set"}:
@@ -1146,6 +1219,20 @@ def _is_system(several: _Several) -> bool:
     return several.joiner != "or" and bool(names) and len(names) == len(several.items) == len(set(names))
 
 
+def _with_points_as_ranges(meanings: list[_Meaning]) -> list[_Meaning]:
+    """Of `x < 0 or x = 1` the value as the set that holds it."""
+    names = {meaning.name for meaning in meanings if isinstance(meaning, _Ranged)}
+    return [_as_range(meaning, names) for meaning in meanings]
+
+
+def _as_range(meaning: _Meaning, names: set[str]) -> _Meaning:
+    if isinstance(meaning, _Assigned) and isinstance(meaning.name, Sym) and meaning.name.name in names:
+        value = meaning.value
+        if isinstance(value, EXPRESSIONS):
+            return _Ranged(meaning.name.name, _RealSet((_Piece(value, value, False, False),)))
+    return meaning
+
+
 def _marks_inside(several: _Several) -> tuple[int, int]:
     """How many of the items have names and how many are sets themselves."""
     named = sum(isinstance(item, _Assigned) for item in several.items)
@@ -1165,6 +1252,25 @@ def _states(meaning: _Meaning) -> bool:
 
 def _interval(kind: str, lower: Node, upper: Node) -> _RealSet:
     return _RealSet((_Piece(lower, upper, kind in {"tuple", "left-open"}, kind in {"tuple", "right-open"}),))
+
+
+def _whole_numbers(piece: _Piece) -> _Several | None:
+    lower, upper = exact(piece.lower), exact(piece.upper)
+    if lower is None or upper is None:
+        return None
+    first = math.floor(lower) + 1 if piece.lower_open else math.ceil(lower)
+    last = math.ceil(upper) - 1 if piece.upper_open else math.floor(upper)
+    if last - first >= _MOST_UNORDERED:
+        return None
+    return _Several("set", tuple(_integer(value) for value in range(first, last + 1)))
+
+
+def _integer(value: int) -> Node:
+    return Neg(Num(Fraction(-value))) if value < 0 else Num(Fraction(value))
+
+
+def _reaches_infinity(one: _RealSet) -> bool:
+    return any(_infinity(end) for piece in one.pieces for end in (piece.lower, piece.upper))
 
 
 def _infinity(node: Node) -> str | None:

@@ -52,6 +52,59 @@ SAME = {
         ("1", r"\lim_{x\to0}f(x)=1"),
     ],
     "two numbers that may be lists may both be": [("100,200", "200,100"), ("100,200", "100200")],
+    "the part of a set of numbers, however it is marked": [
+        (r"\mathbb{Z}^{+}", r"\mathbb{Z}_{>0}"),
+        (r"\mathbb{N}^*", r"\mathbb{Z}^+"),
+        (r"\mathbb{N}_0", r"\mathbb{Z}_{\ge0}"),
+        (r"(0,\infty)", r"\mathbb{R}^{+}"),
+        (r"(-\infty,0)\cup(0,\infty)", r"\mathbb{R}^*"),
+        (r"x\in R", r"\mathbb{R}"),
+        ("R", r"\mathbb{R}"),
+        (r"x=k\pi,k\in Z", r"x=n\pi, n\in\mathbb{Z}"),
+        (r"\text{all positive integers}", r"\mathbb{Z}^+"),
+    ],
+    "a domain that goes without saying": [
+        ("a_n=2n-1", r"a_n=2n-1,n\in\mathbb{N}^*"),
+        ("a_n=2n-1", r"a_n=2n-1(n\in N^*)"),
+        ("a_n=2n-1", r"a_n=2n-1, n\ge1"),
+        ("f(x)=x^2", r"f(x)=x^2, x\in\mathbb{R}"),
+    ],
+    "both signs in a point make several points": [
+        (r"(\pm1,0)", "(1,0),(-1,0)"),
+        (r"(0,\pm\sqrt5)", r"(0,\sqrt5)\text{ and }(0,-\sqrt5)"),
+        (r"(\pm1,\pm2)", "(1,2),(1,-2),(-1,2),(-1,-2)"),
+        (r"(\pm1,\mp2)", "(1,-2),(-1,2)"),
+    ],
+    "a system, whatever holds its rows": [
+        ("x=1,y=2", r"\begin{cases}x=1\\y=2\end{cases}"),
+        ("(1,2)", r"\left\{\begin{array}{l}x=1\\y=2\end{array}\right."),
+        ("(1,2)", r"\begin{aligned}x&=1\\y&=2\end{aligned}"),
+        ("x=1,y=2", r"\left\{ {\begin{array}{*{20}{c}} {x = 1}\\{y = 2} \end{array}} \right."),
+        (
+            r"f(x)=\begin{cases}x^2 & x>0\\0 & x\le0\end{cases}",
+            r"f(x)=\left\{\begin{array}{ll}x^2, & x>0\\ 0, & x\le 0\end{array}\right.",
+        ),
+    ],
+    "sets of real numbers in other words": [
+        (r"(-\infty,0)\cup(1,\infty)", "(-oo,0)U(1,oo)"),
+        (r"(-\infty,0)\cup(1,\infty)", r"\mathbb{R}\setminus[0,1]"),
+        (r"(-\infty,0)\cup(0,\infty)", r"\mathbb{R}-\{0\}"),
+        (r"(-\infty,0)\cup(1,\infty)", r"(-\infty,0),(1,\infty)"),
+        (r"(-\infty,0)\cup\{1\}", r"x<0\text{ or }x=1"),
+        (r"\{x\in\mathbb{Z}\mid -1<x<3\}", r"\{0,1,2\}"),
+        (r"\{1,2\}", r"A\cap B=\{1,2\}"),
+    ],
+    "families of values for all integers": [
+        (r"(2k\pi,2k\pi+\pi),k\in\mathbb{Z}", r"(2n\pi,(2n+1)\pi),n\in\mathbb{Z}"),
+        (r"\{x|2k\pi<x<2k\pi+\pi,k\in\mathbb{Z}\}", r"(2k\pi-2\pi,2k\pi-\pi),k\in\mathbb{Z}"),
+        (r"(k\pi,0),k\in\mathbb{Z}", r"(n\pi,0),n\in\mathbb{Z}"),
+        (r"2k\pi, (2k+1)\pi, k\in\mathbb{Z}", r"k\pi, k\in\mathbb{Z}"),
+        (
+            r"x=(-1)^k\frac{\pi}{6}+k\pi,k\in\mathbb{Z}",
+            r"x=\frac{\pi}{6}+2k\pi, \frac{5\pi}{6}+2k\pi, k\in\mathbb{Z}",
+        ),
+        (r"x\equiv2\pmod5", r"x=5k+2,k\in\mathbb{Z}"),
+    ],
 }
 DIFFERENT = {
     "a pair of dollar signs only says where mathematics is": [
@@ -98,6 +151,55 @@ DIFFERENT = {
         (r"\frac12", r"\int_0^1x^2dx=\frac12"),
     ],
     "two numbers that may be lists may both be": [("100,200", "200,300"), ("100,200", "1,000")],
+    "the part of a set of numbers, however it is marked": [
+        (r"\mathbb{N}", r"\mathbb{Z}^+"),
+        (r"\mathbb{R}^+", r"[0,\infty)"),
+        (r"\mathbb{Z}^*", r"\mathbb{Z}^+"),
+        (r"\mathbb{R}^2", r"\mathbb{R}"),
+        ("R", r"\mathbb{Z}"),
+        ("r", r"\mathbb{R}"),
+        ("Z", r"\mathbb{R}"),
+    ],
+    "a domain that goes without saying": [
+        ("a_n=2n-1", r"a_n=2n-1,n\ge2"),
+        ("f(x)=x^2", "f(x)=x^2, x>0"),
+        ("f(x)=x^2", r"f(x)=x^2, x\in\mathbb{Z}"),
+        ("x=2n-1", r"x=2n-1,n\in N^*"),
+        ("a_n=2n-1", r"a_n=2n-1,k\in\mathbb{N}^*"),
+        (r"a_n=2n-1,n\in\mathbb{N}", r"a_n=2n-1,n\in\mathbb{N}^*"),
+    ],
+    "both signs in a point make several points": [
+        (r"(\pm1,0)", "(1,0)"),
+        (r"(\pm1,0)", "(0,1),(0,-1)"),
+        (r"(\pm1,\mp2)", "(1,2),(-1,-2)"),
+        (r"(\pm1,\pm2)", "(1,2),(-1,-2)"),
+    ],
+    "a system, whatever holds its rows": [
+        ("(2,1)", r"\begin{cases}x=1\\y=2\end{cases}"),
+        (r"x=1\text{ or }y=2", r"\begin{cases}x=1\\y=2\end{cases}"),
+        ("x=1", r"\begin{cases}x=1\\y=2\end{cases}"),
+        (r"\begin{pmatrix}a&-b\\3&4\end{pmatrix}", r"\begin{pmatrix}a-b&1\\3&4\end{pmatrix}"),
+    ],
+    "sets of real numbers in other words": [
+        (r"(-\infty,0)\cup(1,\infty)", r"\mathbb{R}\setminus[0,1)"),
+        (r"(-\infty,0)\cup(1,\infty)", r"(-\infty,0)"),
+        (r"(1,2)\cup(3,4)", "(1,2),(3,4)"),
+        (r"(-\infty,0)\cup\{1\}", r"x<0\text{ or }y=1"),
+        (r"\{x\in\mathbb{Z}\mid -1\le x<3\}", r"\{0,1,2\}"),
+        ("6", r"\mathbb{R}-6"),
+    ],
+    "families of values for all integers": [
+        (r"k\pi,k\in\mathbb{Z}", r"2k\pi,k\in\mathbb{Z}"),
+        (r"(2k\pi,2k\pi+\pi),k\in\mathbb{Z}", r"(2k\pi-\pi,2k\pi),k\in\mathbb{Z}"),
+        (r"(2k\pi,2k\pi+\pi),k\in\mathbb{Z}", r"[2k\pi,2k\pi+\pi],k\in\mathbb{Z}"),
+        (r"(k\pi,0),k\in\mathbb{Z}", r"(0,k\pi),k\in\mathbb{Z}"),
+        (r"2k,k\in\mathbb{N}", r"2k+2,k\in\mathbb{N}"),
+        (
+            r"\frac{\pi}{6}+2k\pi, \frac{5\pi}{6}+2k\pi, k\in\mathbb{Z}",
+            r"\frac{\pi}{6}+2k\pi, \frac{7\pi}{6}+2k\pi, k\in\mathbb{Z}",
+        ),
+        (r"x\equiv2\pmod5", r"x=5k+3,k\in\mathbb{Z}"),
+    ],
 }
 
 
