@@ -45,7 +45,7 @@ class Token:
 
 FUNCTIONS = frozenset(
     """sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth sech csch arsinh arcosh
-    artanh asin acos atan log ln lg exp max min gcd lcm sgn sign abs floor ceil det deg""".split()
+    artanh arcsinh arccosh arctanh asin acos atan log ln lg exp max min gcd lcm sgn sign abs floor ceil det deg""".split()
 )
 _GREEK = """alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi omicron rho
 varrho sigma varsigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega
@@ -117,6 +117,7 @@ _SAME_COMMAND = {
     "smallsetminus": "setminus",
     "backslash": "setminus",
     "in": "in",
+    "notin": "notin",
     "mid": "|",
     "vert": "|",
     "lvert": "|",
@@ -164,7 +165,7 @@ _CHARACTERS = {
     "−": "-", "–": "-", "—": "-", "﹣": "-", "‐": "-", "‑": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ",
     "∙": r"\cdot ", "•": r"\cdot ", "÷": r"\div ", "∕": "/", "⁄": "/", "≤": r"\le ", "⩽": r"\le ", "≥": r"\ge ",
     "⩾": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "≡": r"\equiv ", "±": r"\pm ", "∓": r"\mp ", "∞": r"\infty ",
-    "√": r"\rootof ", "∛": r"\cuberootof ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∖": r"\setminus ",
+    "√": r"\rootof ", "∛": r"\cuberootof ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∉": r"\notin ", "∖": r"\setminus ",
     "∅": r"\emptyset ", "⌀": r"\emptyset ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}",
     "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "°": r"\degree ", "º": r"\degree ", "′": "'", "’": "'", "‘": "'",
     "″": "''", "…": r"\ldots ", "π": r"\pi ", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "∠": r"\angle ",
@@ -193,10 +194,14 @@ _NUMBER = re.compile(
 )
 _COMMA_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?![\d,]|\.\d*,)(?:\.\d+)?", re.ASCII)
 _SPACED_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?: \d{3})+(?![ ]?\d|[./])", re.ASCII)
-_EXPONENT = re.compile(r"[eE][+-]?\d{1,6}(?![\d.A-Za-z])", re.ASCII)
+_EXPONENT = re.compile(r"[eE][+-]?\d{1,6}(?![\dA-Za-z]|\.\d)", re.ASCII)
 _REPETEND = re.compile(r"\s*(?:\\overline|\\bar|\\dot|\\overline\s)\s*(?:\{(\d+)\}|(\d))", re.ASCII)
+_DOTTED_REPETEND = re.compile(
+    r"\s*\\dot\s*(?:\{(\d)\}|(\d))\s*(\d*)\s*\\dot\s*(?:\{(\d)\}|(\d))", re.ASCII
+)  # the first and the last digit of what repeats
 _REPETEND_IN_PARENTHESES = re.compile(r"\((\d+)\)(?=\s*(?:$|[,;)\]}]))", re.ASCII)
 _DOTS = re.compile(r"\s*(?:\\[lc]?dots\b|\.\.\.)")
+_NEGATED = re.compile(r"\\not\s*(=|\\in(?![A-Za-z]))")
 _PAIRED_DOLLARS = re.compile(r"(?<!\\)\$\$((?:\\.|[^$\\])+)\$\$", re.DOTALL)
 # The closing sign touches what it closes and stands before no digit: `$5, $6` are two amounts of money.
 _PAIRED_DOLLAR = re.compile(r"(?<!\\)\$(?=\S)((?:\\.|[^$\\])+)(?<=\S)\$(?!\d)", re.DOTALL)
@@ -222,6 +227,7 @@ _TWO_CHARACTER_OPERATORS = {
     "->": "to",
 }
 _FUNCTIONS_OR_UNITS = frozenset({"min", "sec"})
+_GLUED_FUNCTIONS = frozenset({"sin", "cos", "tan", "ln", "log"})  # `sinx`; `cost` and `sink` are words
 _WORDS_OR_PRODUCTS = frozenset({"an", "am", "pm"})
 _PLAIN_WORDS = frozenset(
     """or and if for all no yes not odd even none any is are the an of in dne DNE only when where with but both neither
@@ -240,6 +246,8 @@ def tokenise(text: str) -> list[Token]:
         raise TooLargeError(f"longer than {LONGEST} characters")
     if "\\\\" in text and "\\begin" not in text:
         text = _ESCAPED_TWICE.sub(r"\\", text)
+    if "\\not" in text:
+        text = _NEGATED.sub(lambda found: r"\notin " if found.group(1) == r"\in" else r"\ne ", text)
     if "$" in text:
         text = _PAIRED_DOLLAR.sub(r" \1 ", _PAIRED_DOLLARS.sub(r" \1 ", text))
     return _Lexer(_plain_characters(text)).tokens
@@ -354,6 +362,8 @@ class _Lexer:
     def _visible_command(self, name: str) -> None:
         if name in FUNCTIONS:
             self._add("function", name)
+        elif name in {"imath", "jmath"}:
+            self._add("name", name[0])
         elif name in _NAMES:
             self._add("name", _NAMES[name])
         elif name in {"{", "}"}:
@@ -449,6 +459,10 @@ class _Lexer:
 
     def _with_repetend(self, digits: str) -> str:
         """Mark the digits that repeat: `0.1r6` is 0.1666…"""
+        dotted = _DOTTED_REPETEND.match(self.text, self.position)
+        if dotted is not None:
+            self.position = dotted.end()
+            return f"{digits}r{''.join(filter(None, dotted.groups()))}"
         repetend = _REPETEND.match(self.text, self.position)
         if repetend is None and digits.endswith("."):
             repetend = _REPETEND_IN_PARENTHESES.match(self.text, self.position)
@@ -536,6 +550,9 @@ class _Lexer:
             self._add("function", letters)
         elif letters in {"pi", "sqrt", "infty", "infinity", "frac"} or self._is_infinity(letters):
             self._add("command", {"sqrt": "rootof", "frac": "frac", "pi": "pi"}.get(letters, "infty"))
+        elif letters[:-1] in _GLUED_FUNCTIONS and letters[-1] in "xy":
+            self._add("function", letters[:-1])
+            self._add("name", letters[-1])
         elif self._is_product(letters):
             for letter in letters:
                 self._add("name", letter)

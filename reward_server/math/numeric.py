@@ -680,6 +680,8 @@ _ANALYTIC = {
     "coth": acb.coth,
     "sech": acb.sech,
     "csch": acb.csch,
+    "gamma": acb.gamma,
+    "zeta": acb.zeta,
     "arsinh": acb.asinh,
     "arcosh": acb.acosh,
     "artanh": acb.atanh,

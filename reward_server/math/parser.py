@@ -61,7 +61,7 @@ _END = Token("end", "")
 _SIGNS = frozenset({"operator", "command"})
 _NEVER_JOINING = frozenset({"number", "command", "function", "end"})
 _ENDS = (_END,) * 8
-_RELATIONS = frozenset("= < > <= >= != approx equiv in to perp parallel".split())
+_RELATIONS = frozenset("= < > <= >= != approx equiv in notin to perp parallel".split())
 _LIST_WORDS = frozenset("and or und oder et ou y o e и или 和 或".split())
 _ALTERNATIVES = frozenset("or oder ou o или 或".split())
 _CONDITION_WORDS = frozenset("where for with when if mit où".split())
@@ -80,8 +80,13 @@ _FIGURES = {
     "odot": "circle",
 }
 _DECORATIONS = frozenset("vec hat bar tilde dot ddot widetilde mathcal mathscr mathfrak overline".split())
+_SAME_DECORATION = {"overline": "bar", "widetilde": "tilde"}
 _AFTER_A_FUNCTION_NAME = frozenset({"(", "'", "^", "_"})
 _FUNCTION_LETTERS = frozenset("fgh")
+_SPECIAL_FUNCTIONS = {"Gamma": "gamma"}
+_DISTRIBUTIONS = frozenset("NU")  # `N(0, 1)` is no point
+_FUNCTIONS_OF_NUMBERS = frozenset("fghFGH")
+_MEASURES = frozenset("P E D Pr Var Cov SD Re Im rank tr dim arg ord card".split())
 _MATRICES = frozenset("pmatrix bmatrix matrix Bmatrix vmatrix Vmatrix array smallmatrix".split())
 _LAYOUTS = frozenset("aligned align gathered split gather equation".split())
 _CURRENCIES = frozenset("$€£¥₹¢")
@@ -90,8 +95,18 @@ _NAMED_SETS = frozenset("RNZQC")
 _PARTS_OF_SETS = {"+": "+", ">0": "+", "-": "-", "<0": "-", "*": "*", "!=0": "*", ">=0": ">=0", "<=0": "<=0"}
 _POSITIVE_INTEGERS, _NATURAL_FROM_ZERO = "Z+", "Z>=0"
 _SAME_SETS = {"N+": _POSITIVE_INTEGERS, "N*": _POSITIVE_INTEGERS, "N0": _NATURAL_FROM_ZERO, "N>=0": _NATURAL_FROM_ZERO}
-_SAME_FUNCTION = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "sign": "sgn", "lg": "log10"}
+_SAME_FUNCTION = {
+    "arcsinh": "arsinh",
+    "arccosh": "arcosh",
+    "arctanh": "artanh",
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "sign": "sgn",
+    "lg": "log10",
+}
 _INVERSES = {name: f"arc{name}" for name in ("sin", "cos", "tan", "cot", "sec", "csc")}
+_INVERSES |= {name: f"ar{name}" for name in ("sinh", "cosh", "tanh")}
 _OF_SEVERAL = frozenset("max min gcd lcm".split())
 _NAMED_CONSTANTS = {"pi": Const("pi"), "infty": Const("oo")}
 _EMPTY = frozenset("emptyset varnothing".split())
@@ -210,8 +225,8 @@ class _Parser:
             return token.text.lower()
         if token.kind == "name" and token.as_text and token.text in _LIST_WORDS and token.spaced:
             return token.text
-        if token.kind == "operator" and token.text in {"and", "or"}:
-            return token.text
+        if token.kind == "operator" and token.text in {"and", "or", "forall"}:
+            return "for" if token.text == "forall" else token.text
         if token.kind == "word" and token.text.lower() in _CONDITION_WORDS and self._at > 0:
             return token.text.lower()
         return None
@@ -222,17 +237,23 @@ class _Parser:
     def _item(self) -> Node:
         if self._next.kind == "word" and self._next.text.lower() in _CONDITION_WORDS:
             self._at += 1
+        if self._next.text == "all" and self._at and self._tokens[self._at - 1].text in {"for", "For"}:
+            self._at += 1
         approximate = self._is("approx")
         if self._accept("=", "approx") and approximate and not self._is_decimal():
             raise UnreadableError("an approximate value that is no decimal")
-        operands = [self._head() or self._set_expression()]
+        operands = [
+            self._head() or self._measure() or self._extremum() or self._named_point() or self._set_expression()
+        ]
+        if isinstance(operands[0], Relation):
+            return operands[0]
         operators: list[str] = []
         while self._next.kind == "operator" and self._next.text in _RELATIONS:
             operators.append(self._take().text)
             operands.append(self._set_expression(self._plain_set() if operators[-1] == "in" else None))
         if self._accept("pmod"):
             operands[-1] = Residue(operands[-1], self._argument())
-        elif self._is("(") and self._peek(1).text == "mod":
+        elif self._is("(") and self._peek(1).text in {"mod", "bmod"}:
             self._at += 2
             operands[-1] = Residue(operands[-1], self._additive())
             self._expect(")")
@@ -247,7 +268,7 @@ class _Parser:
         start = self._at
         if self._next.kind != "name" or self._peek(1).text not in _AFTER_A_FUNCTION_NAME:
             return None
-        name = self._take().text + self._marks()
+        name = self._take().text + self._order_of_derivative() + self._marks()
         if [self._peek(ahead).text for ahead in range(5)] == ["^", "{", "-", "1", "}"]:
             self._at += 5
             name += "^{-1}"
@@ -260,6 +281,79 @@ class _Parser:
                     break
             if arguments and self._accept(")") and self._is("=", "approx", "equiv"):
                 return Apply(name, tuple(arguments))
+        self._at = start
+        return None
+
+    def _order_of_derivative(self) -> str:
+        """`(4)` of `f^{(4)}(0)`."""
+        written = [self._peek(ahead).text for ahead in range(5)]
+        if written[:3] != ["^", "{", "("] or written[4] != ")" or self._peek(5).text != "}":
+            return ""
+        self._at += 6
+        return f"^({written[3]})"
+
+    def _measure(self) -> Node | None:
+        r"""`P(A \mid B)`, `\mathbb{E}[X]`, `f(-1)` where an equals sign follows: what it is called, and not a product."""
+        start = self._at
+        blackboard = self._accept("mathbb") and self._accept("{")
+        name = self._take().text + self._order_of_derivative()
+        known = name in _MEASURES or self._tokens[start].text == "Pr"
+        if (blackboard and not self._accept("}")) or not (known or name[0] in _FUNCTIONS_OF_NUMBERS):
+            self._at = start
+            return None
+        inside = self._bracketed_tokens()
+        written = "".join(token.text for token in inside)
+        of_numbers = not any(token.kind in {"name", "word"} and token.text not in _FUNCTION_LETTERS for token in inside)
+        self._accept("_") and self._subscript()
+        if inside and (known or of_numbers) and self._is("=", "approx"):
+            return Sym(f"{name}({written})")
+        self._at = start
+        return None
+
+    def _bracketed_tokens(self) -> list[Token]:
+        """What stands between the brackets that open here, which are skipped; nothing where they do not close."""
+        if not self._is("(", "["):
+            return []
+        start, depth = self._at + 1, 0
+        while (token := self._take()) is not _END:
+            depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0)
+            if depth == 0:
+                return self._tokens[start : self._at - 1]
+        return []
+
+    def _extremum(self) -> Node | None:
+        r"""`\max = 5` and `f(x)_{\max} = 5`."""
+        start, name = self._at, ""
+        if self._next.kind == "name" and self._next.text in _FUNCTION_LETTERS:
+            name = self._take().text + "".join(token.text for token in self._bracketed_tokens())
+            if not self._accept("_"):
+                self._at = start
+                return None
+            name += self._subscript()
+        elif self._next.kind == "function" and self._next.text in {"max", "min"}:
+            name = self._take().text
+        if name and self._is("=", "approx"):
+            return Sym(name)
+        self._at = start
+        return None
+
+    def _named_point(self) -> Node | None:
+        """`A(1, 2)`: a point and what it is called, where nothing else follows."""
+        start = self._at
+        if self._depth or self._next.kind != "name" or not self._next.text.isupper():
+            return None
+        if self._next.text in _DISTRIBUTIONS:
+            return None
+        name = self._take().text + self._marks()
+        opens = self._at
+        several = not self._next.spaced and self._is("(") and any(t.text == "," for t in self._bracketed_tokens())
+        follows = self._is(",", ";") or self._ends_here()
+        self._at = opens + 1
+        if several and follows and self._tokens[opens].kind == "operator":
+            point = self._bracketed("(")
+            if isinstance(point, Group) and point.kind == "tuple":
+                return Relation(("=",), (Sym(name), point))
+            raise UnreadableError("a name before what is no point")
         self._at = start
         return None
 
@@ -303,7 +397,7 @@ class _Parser:
         while ahead < 6 and self._peek(ahead).kind == "number" and self._peek(ahead + 1).text == ":":
             ahead += 2
         if not ahead:
-            return None
+            return self._full_hour()
         parts = [self._peek(at) for at in range(0, ahead + 1, 2)]
         if ahead not in {2, 4} or not all(part.kind == "number" and part.text.isdigit() for part in parts):
             return None
@@ -317,6 +411,21 @@ class _Parser:
             return None
         spelled = ":".join([str(int(parts[0].text)), *(part.text for part in parts[1:])]) + half
         return Ratio(tuple(self._number(part) for part in parts), spelled)
+
+    def _full_hour(self) -> Ratio | None:
+        """`3 pm`, which has no minutes."""
+        token = self._next
+        if token.kind != "number" or not token.text.isdecimal() or not 1 <= int(token.text[:3]) <= 12:
+            return None
+        if not (self._peek(1).as_text or self._peek(1).kind == "word"):
+            return None
+        start = self._at
+        self._at += 1
+        half = self._half_of_day()
+        if half and (self._next is _END or self._is(",", ";")):
+            return Ratio((self._number(token), Num(Fraction(0))), f"{int(token.text)}:00{half}")
+        self._at = start
+        return None
 
     def _half_of_day(self) -> str:
         if self._next.kind == "word" and self._next.text.lower() in {"am", "pm"}:
@@ -441,7 +550,7 @@ class _Parser:
             return False
         if token.text == "[":
             return not self._square
-        if token.text == "(" and self._peek(1).text == "mod":
+        if token.text == "(" and self._peek(1).text in {"mod", "bmod"}:
             return False
         return token.text in {"(", "{", "lfloor", "lceil"} or (
             token.text == "|" and not self._bars and not self._separator_bars
@@ -657,11 +766,36 @@ class _Parser:
         marks = self._marks()
         if not marks and name in {"i", "e"} and name not in self._bound:
             return Const(name)
+        if (
+            name == "zeta"
+            and not marks
+            and [self._peek(at).text for at in (0, 2)] == ["(", ")"]
+            and (self._peek(1).kind == "number")
+        ):
+            return Call("zeta", (self._function_argument(),))
+        if name in _SPECIAL_FUNCTIONS and not marks and self._is("("):
+            return Call(_SPECIAL_FUNCTIONS[name], (self._function_argument(),))
         if name in _FUNCTION_LETTERS and self._is("(") and not self._next.spaced:
             self._at += 1
             inside = self._bracketed("(")
             return Apply(name + marks, inside.items if isinstance(inside, Group) else (inside,))
-        return Sym(name + marks)
+        return self._combinations(name + marks) or Sym(name + marks)
+
+    def _combinations(self, name: str) -> Node | None:
+        r"""`C_{10}^3` and `A_5^2`, the numbers of choices and of arrangements, where both are numbers that fit."""
+        letter, _, total = name.partition("_")
+        if letter not in {"C", "A"} or not total.isdecimal() or not self._is("^"):
+            return None
+        braced = self._peek(1).text == "{"
+        chosen = self._peek(1 + braced)
+        if chosen.kind != "number" or not chosen.text.isdecimal() or (braced and self._peek(3).text != "}"):
+            return None
+        if len(total) > 4 or int(chosen.text) > int(total):
+            return None
+        self._at += 4 if braced else 2
+        numbers = Num(Fraction(int(total))), Num(Fraction(int(chosen.text)))
+        choices = Call("binom", numbers)
+        return choices if letter == "C" else Mul((choices, Call("factorial", numbers[1:])))
 
     def _words(self, token: Token) -> Node:
         spelled = [token.text]
@@ -924,7 +1058,7 @@ class _Parser:
             raise UnreadableError(f"{name} of what is no name")
         if name in _FIGURES and (name != "overline" or (len(letters) == 2 and letters.isalpha() and letters.isupper())):
             return Figure(_FIGURES[name], _canonical_figure(_FIGURES[name], letters))
-        return Sym(f"{name} {letters}")
+        return Sym(f"{_SAME_DECORATION.get(name, name)} {letters}")
 
     def _series(self, kind: str) -> Node:
         self._expect("_")

@@ -970,6 +970,8 @@ class Comparer:
             if ratio.clock or other.clock:
                 halves = [one.clock is not None and one.clock[-1] == "m" for one in (ratio, other)]
                 is_time = any(":0" in (one.clock or "") for one in (ratio, other))
+                if halves[0] != halves[1]:
+                    return _on_a_day(ratio) == _on_a_day(other) is not None
                 if any(halves) or is_time or (ratio.clock and other.clock):
                     return ratio.clock == other.clock
             if len(ratio.items) != len(other.items):
@@ -1252,6 +1254,17 @@ def _states(meaning: _Meaning) -> bool:
 
 def _interval(kind: str, lower: Node, upper: Node) -> _RealSet:
     return _RealSet((_Piece(lower, upper, kind in {"tuple", "left-open"}, kind in {"tuple", "right-open"}),))
+
+
+def _on_a_day(time: Ratio) -> str | None:
+    """A time of day as one of 24 hours, where it says which half of the day it is in."""
+    clock, _, half = (time.clock or "").partition(" ")
+    hour, _, rest = clock.partition(":")
+    if not hour:
+        return None
+    if not half:
+        return clock if int(hour) > 12 else None
+    return f"{int(hour) % 12 + (12 if half == 'pm' else 0)}:{rest}"
 
 
 def _whole_numbers(piece: _Piece) -> _Several | None:
