@@ -95,16 +95,8 @@ _NAMED_SETS = frozenset("RNZQC")
 _PARTS_OF_SETS = {"+": "+", ">0": "+", "-": "-", "<0": "-", "*": "*", "!=0": "*", ">=0": ">=0", "<=0": "<=0"}
 _POSITIVE_INTEGERS, _NATURAL_FROM_ZERO = "Z+", "Z>=0"
 _SAME_SETS = {"N+": _POSITIVE_INTEGERS, "N*": _POSITIVE_INTEGERS, "N0": _NATURAL_FROM_ZERO, "N>=0": _NATURAL_FROM_ZERO}
-_SAME_FUNCTION = {
-    "arcsinh": "arsinh",
-    "arccosh": "arcosh",
-    "arctanh": "artanh",
-    "asin": "arcsin",
-    "acos": "arccos",
-    "atan": "arctan",
-    "sign": "sgn",
-    "lg": "log10",
-}
+_SAME_FUNCTION = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "sign": "sgn", "lg": "log10"}
+_SAME_FUNCTION |= {"arcsinh": "arsinh", "arccosh": "arcosh", "arctanh": "artanh"}
 _INVERSES = {name: f"arc{name}" for name in ("sin", "cos", "tan", "cot", "sec", "csc")}
 _INVERSES |= {name: f"ar{name}" for name in ("sinh", "cosh", "tanh")}
 _OF_SEVERAL = frozenset("max min gcd lcm".split())
@@ -242,9 +234,7 @@ class _Parser:
         approximate = self._is("approx")
         if self._accept("=", "approx") and approximate and not self._is_decimal():
             raise UnreadableError("an approximate value that is no decimal")
-        operands = [
-            self._head() or self._measure() or self._extremum() or self._named_point() or self._set_expression()
-        ]
+        operands = [self._name_of_value() or self._named_point() or self._set_expression()]
         if isinstance(operands[0], Relation):
             return operands[0]
         operators: list[str] = []
@@ -258,6 +248,10 @@ class _Parser:
             operands[-1] = Residue(operands[-1], self._additive())
             self._expect(")")
         return Relation(tuple(operators), tuple(operands)) if operators else operands[0]
+
+    def _name_of_value(self) -> Node | None:
+        """What can only be the name of what follows an equals sign."""
+        return self._head() or self._measure() or self._extremum()
 
     def _is_decimal(self) -> bool:
         token = self._peek(1) if self._is("-", "+") else self._next
@@ -293,12 +287,12 @@ class _Parser:
         return f"^({written[3]})"
 
     def _measure(self) -> Node | None:
-        r"""`P(A \mid B)`, `\mathbb{E}[X]`, `f(-1)` where an equals sign follows: what it is called, and not a product."""
+        r"""`P(A \mid B)`, `\mathbb{E}[X]`, `f(-1)` where an equals sign follows: a name, and no product."""
         start = self._at
         blackboard = self._accept("mathbb") and self._accept("{")
         name = self._take().text + self._order_of_derivative()
         known = name in _MEASURES or self._tokens[start].text == "Pr"
-        if (blackboard and not self._accept("}")) or not (known or name[0] in _FUNCTIONS_OF_NUMBERS):
+        if (blackboard and not self._accept("}")) or not (known or name[:1] in _FUNCTIONS_OF_NUMBERS):
             self._at = start
             return None
         inside = self._bracketed_tokens()
