@@ -485,8 +485,10 @@ class _Lexer:
     def _letters(self) -> None:
         ideographs = _IDEOGRAPHS.match(self.text, self.position)
         if ideographs is not None:
-            self.position = ideographs.end()
-            self._add("word", ideographs.group())
+            word = ideographs.group()
+            # `5万元` are ten thousands and their unit.
+            self.position = ideographs.end() if is_number_scale(word[0]) is None else self.position + 1
+            self._add("word", word if is_number_scale(word[0]) is None else word[0])
             return
         if self._as_text or not self.text[self.position].isascii():
             found = _WORD.match(self.text, self.position)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 
-from reward_server.math import units, words
+from reward_server.math import unit_words, units, words
 from reward_server.math.lexer import MOST_DIGITS, BrokenError, Token, TooLargeError, UnreadableError, tokenise
 from reward_server.math.nodes import (
     EMPTY_SET,
@@ -65,7 +65,7 @@ _RELATIONS = frozenset("= < > <= >= != approx equiv in notin to perp parallel".s
 _LIST_WORDS = frozenset("and or und oder et ou y o e и или 和 或".split())
 _ALTERNATIVES = frozenset("or oder ou o или 或".split())
 _CONDITION_WORDS = frozenset("where for with when if mit où".split())
-_PERCENT_WORDS = frozenset("percent pct percentage".split())
+_PERCENT_WORDS = frozenset("percent pct percentage".split()) | unit_words.PERCENT_ABROAD
 _SET_OPERATORS = {"cup": "|", "cap": "&", "setminus": "-", "U": "|", "-": "-"}
 _SETS_OPEN = frozenset({"(", "[", "{set"})
 _FIGURES = {
@@ -446,7 +446,7 @@ class _Parser:
                 self._at += 1
                 node = Mul((node, Num(Fraction(scale))))
             self._skip_repeated_currency(currency)
-            return Quantity(node, currency)
+            return Quantity(node, self._further_units(currency))
         return self._with_unit(node)
 
     def _currency(self) -> Unit | None:
@@ -496,6 +496,9 @@ class _Parser:
                 self._go_deeper()  # `1/2/3/4` nests as deep as it is long
             if self._accept("*"):
                 left = _times(left, self._signed_power())
+            elif self._is("/") and self._is_unit_word(self._at + 1):
+                self._depth = depth
+                return left  # `$5/\text{hour}`
             elif self._accept("/"):
                 left = Div(left, self._signed_power())
             elif self._accept("bmod", "mod"):
@@ -532,10 +535,12 @@ class _Parser:
         if token.kind == "name":
             if self._integrals and token.text == "d" and self._peek(1).kind == "name":
                 return False
-            follows_unit_place = token.as_text and token.text in units.LETTER_UNITS
+            follows_unit_place = self._is_unit_word(self._at)
             return not follows_unit_place and self._joining_word() is None
         if token.kind == "function":
             return True
+        if self._is_unit_in_brackets() and self._at > 0:
+            return False
         if token.kind == "number":
             return self._tokens[self._at - 1].text in {")", "}", "!"}
         if token.kind == "command":
@@ -560,6 +565,9 @@ class _Parser:
         if self._next.kind == "word" and self._next.text.lower() in _PERCENT_WORDS:
             self._at += 1
             return Percent(node)
+        if self._next.text == "per" and self._peek(1).text == "cent" and self._peek(2) is _END:
+            self._at += 2
+            return Percent(node)
         if not self._starts_unit():
             return node
         unit = self._unit()
@@ -568,17 +576,36 @@ class _Parser:
         return Quantity(node, unit)
 
     def _starts_unit(self) -> bool:
-        token = self._next
         if self._at == 0 or self._joining_word() is not None:
             return False
-        return token.kind == "word" or (token.kind == "name" and token.as_text and token.text in units.LETTER_UNITS)
+        return self._is_unit_word(self._at) or self._is_unit_in_brackets()
+
+    def _is_unit_word(self, at: int) -> bool:
+        token = self._tokens[at]
+        if token.kind == "word":
+            return True
+        if token.text == "mu" and token.kind == "name":  # `\mu\text{m}`
+            token = self._tokens[at + 1]
+            return token.as_text and token.text in units.LETTER_UNITS
+        has_index = self._tokens[at + 1].text == "_"  # `2\mathrm{C}_5^2`
+        return token.kind == "name" and token.as_text and token.text in units.LETTER_UNITS and not has_index
+
+    def _is_unit_in_brackets(self) -> bool:
+        r"""`(\text{cm})` and `\frac{\text{km}}{\text{h}}` after a value."""
+        if self._is("frac") and self._peek(1).text == "{":
+            return self._is_unit_word(self._at + 2) and units.unit_of([self._peek(2).text]) is not None
+        after = self._peek(1)
+        closes = self._peek(2).text in {")", "^"}
+        return self._is("(") and after.kind == "word" and closes and units.unit_of([after.text]) is not None
 
     def _unit(self) -> Unit:
-        unit = self._unit_factor()
+        return self._further_units(self._unit_factor())
+
+    def _further_units(self, unit: Unit) -> Unit:
         while True:
-            if self._accept("/"):
-                unit = units.product(unit, units.raised(self._unit_factor(), -1))
-            elif self._next.kind == "word" and self._next.text.lower() == "per":
+            if (self._is("/") and self._is_unit_word(self._at + 1)) or (
+                self._next.kind == "word" and self._next.text.lower() in unit_words.PER
+            ):
                 self._at += 1
                 unit = units.product(unit, units.raised(self._unit_factor(), -1))
             elif self._is("*") or self._starts_unit():
@@ -588,11 +615,22 @@ class _Parser:
                 return unit
 
     def _unit_factor(self) -> Unit:
+        if self._is("frac") and self._peek(1).text == "{":
+            self._at += 1
+            top, bottom = self._unit_between("{", "}"), self._unit_between("{", "}")
+            return units.product(top, units.raised(bottom, -1))
+        if self._is("("):
+            return self._unit_between("(", ")")
         named: list[str] = []
-        while self._next.kind == "word" and self._joining_word() is None and self._next.text.lower() != "per":
+        while (
+            self._next.kind == "word" and self._joining_word() is None and self._next.text.lower() not in unit_words.PER
+        ):
             named.append(self._take().text)
         if not named and self._next.kind == "name" and self._next.text in units.LETTER_UNITS:
             named.append(self._take().text)
+        if not named and self._next.text == "mu":
+            self._at += 1
+            named.append("μ" + self._take().text)
         unit = units.unit_of(named)
         if unit is None:
             raise UnreadableError("words that are no unit")
@@ -603,6 +641,12 @@ class _Parser:
                     raise UnreadableError("a power of a unit")
                 return units.raised(unit, -int(exponent.operand.value))
             unit = units.raised(unit, int(exponent.value))
+        return unit
+
+    def _unit_between(self, opening: str, closing: str) -> Unit:
+        self._expect(opening)
+        unit = self._unit()
+        self._expect(closing)
         return unit
 
     # Powers and what is smaller
