@@ -603,9 +603,7 @@ class _Parser:
 
     def _further_units(self, unit: Unit) -> Unit:
         while True:
-            if (self._is("/") and self._is_unit_word(self._at + 1)) or (
-                self._next.kind == "word" and self._next.text.lower() in unit_words.PER
-            ):
+            if self._says_per():
                 self._at += 1
                 unit = units.product(unit, units.raised(self._unit_factor(), -1))
             elif self._is("*") or self._starts_unit():
@@ -613,6 +611,11 @@ class _Parser:
                 unit = units.product(unit, self._unit_factor())
             else:
                 return unit
+
+    def _says_per(self) -> bool:
+        if self._is("/"):
+            return self._is_unit_word(self._at + 1)
+        return self._next.kind == "word" and self._next.text.lower() in unit_words.PER
 
     def _unit_factor(self) -> Unit:
         if self._is("frac") and self._peek(1).text == "{":
@@ -622,9 +625,7 @@ class _Parser:
         if self._is("("):
             return self._unit_between("(", ")")
         named: list[str] = []
-        while (
-            self._next.kind == "word" and self._joining_word() is None and self._next.text.lower() not in unit_words.PER
-        ):
+        while self._next.kind == "word" and self._joining_word() is None and not self._says_per():
             named.append(self._take().text)
         if not named and self._next.kind == "name" and self._next.text in units.LETTER_UNITS:
             named.append(self._take().text)
