@@ -190,6 +190,7 @@ _TRANSLATION = str.maketrans(_CHARACTERS)
 _THOUSANDS_MARK = r"(?:\{,\}|\{\\,\}|,\\!\s?|\\!,|\\,|\\!\\,|\\;|\\:|\\ |\{\s\}|~)"
 _NUMBER = re.compile(
     rf"\d{{1,3}}(?:{_THOUSANDS_MARK}\d{{3}})+(?!\d)(?:\.\d+)?"
+    r"|[1-9]\d{0,2}(?:'\d{3})+(?![\d'])"
     r"|\d+\{,\}\d+"
     r"|(?:\d+(?:\.\d*)?|\.\d+)",
     re.ASCII,

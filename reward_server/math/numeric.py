@@ -306,6 +306,8 @@ def whole_names(sides: Sequence[Node]) -> frozenset[str]:
                 whole.update(free_names(exponent))
             case Pow(_, exponent):
                 whole.update(free_names(exponent) & _COUNTING_NAMES)
+            case Call("floor" | "ceil", [argument]):
+                whole.update(free_names(argument) & _COUNTING_NAMES)
             case _:
                 pass
     return frozenset(whole)

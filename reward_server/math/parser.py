@@ -79,6 +79,7 @@ _FIGURES = {
     "overarc": "arc",
     "odot": "circle",
 }
+_ORDINALS = frozenset({"st", "nd", "rd", "th"})
 _DECORATIONS = frozenset("vec hat bar tilde dot ddot widetilde mathcal mathscr mathfrak overline".split())
 _SAME_DECORATION = {"overline": "bar", "widetilde": "tilde"}
 _AFTER_A_FUNCTION_NAME = frozenset({"(", "'", "^", "_"})
@@ -751,6 +752,7 @@ class _Parser:
         number = self._number(token)
         if number.places is not None or number.value.denominator != 1 or number.repeating:
             return number
+        self._skip_ordinal()
         if self._is("frac"):
             start = self._at
             self._at += 1
@@ -770,6 +772,13 @@ class _Parser:
                 raise UnreadableError("two numbers side by side")
             return Add((number, Div(top, bottom)))
         return number
+
+    def _skip_ordinal(self) -> None:
+        r"""`3\text{rd}` and `21^{\text{st}}`."""
+        raised = self._is("^") and self._peek(1).text == "{" and self._peek(3).text == "}"
+        ending = self._peek(2) if raised else self._next
+        if ending.kind == "word" and ending.text in _ORDINALS and not ending.spaced:
+            self._at += 4 if raised else 1
 
     def _marks(self) -> str:
         """The subscript and primes of a name, as part of it."""
@@ -915,6 +924,7 @@ class _Parser:
                 raise UnreadableError(f"unexpected {opening!r}")
 
     def _round_or_square(self, opening: str) -> Node:
+        opened = self._at
         with self._inside_brackets(square=opening != "("):
             inside = self._statement()
         closing = self._take()
@@ -931,7 +941,7 @@ class _Parser:
             case True, True:
                 kind = "tuple"
             case False, False:
-                kind = "bracket"
+                kind = "bracket" if len(inside.items) == 2 or self._parts_with_semicolon(opened) else "tuple"
             case True, False:
                 kind = "left-open"
             case _:
@@ -939,6 +949,10 @@ class _Parser:
         if kind not in {"tuple", "bracket"} and len(inside.items) != 2:
             raise UnreadableError("brackets that do not match")
         return Group(kind, inside.items)
+
+    def _parts_with_semicolon(self, opened: int) -> bool:
+        """`[1; 2, 3]`, a continued fraction."""
+        return any(token.text == ";" for token in self._tokens[opened : self._at])
 
     def _set(self) -> Node:
         if self._accept("}set"):

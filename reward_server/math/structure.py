@@ -21,6 +21,7 @@ from fractions import Fraction
 from typing import TypeGuard
 
 from reward_server.math import numeric
+from reward_server.math.constants import same_families
 from reward_server.math.decimals import Decimal
 from reward_server.math.exact import UndefinedError, exact
 from reward_server.math.families import Progression, progressions, same_union
@@ -63,13 +64,17 @@ from reward_server.math.nodes import (
     walk,
 )
 from reward_server.math.numeric import Effort, Outcome
-from reward_server.math.rewriting import numerator, with_both_signs, with_constant_of_integration_of
+from reward_server.math.rewriting import numerator, with_both_signs
 
 _MOST_UNORDERED = 60
 _LETTERS_OF_CONSTANTS = frozenset({"e", "i"})
 _MOST_PIECES = 24
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!=", "approx": "approx"}
 _EMPTY_WORDS = frozenset({"no solution", "no solutions", "empty set", "no real solution", "no real solutions"})
+_EMPTY_ABROAD = frozenset(
+    {"无解", "空集", "解なし", "нет решений", "sin solución", "no tiene solución", "pas de solution", "aucune solution"}
+    | {"keine lösung", "nessuna soluzione"}
+)
 _NAMED_IN_WORDS = {
     "all real numbers": "R",
     "all reals": "R",
@@ -199,10 +204,16 @@ class Comparer:
                 return self._grouped(kind, items)
             case SetOperation() | NamedSet():
                 return self._real_set(node) or node
+            case Words(text) if text in _EMPTY_ABROAD:
+                return self._meaning(Words("no solution"))
             case Words(text) if text in _EMPTY_WORDS:
                 return _Several("set", ())
             case Words(text) if text in _NAMED_IN_WORDS:
                 return self._meaning(NamedSet(_NAMED_IN_WORDS[text]))
+            case Mul(factors) if any(isinstance(factor, Matrix) for factor in factors):
+                return _multiplied(factors) or node
+            case Neg(Matrix(rows)):
+                return Matrix(tuple(tuple(map(Neg, row)) for row in rows))
             case _ if isinstance(node, (*EXPRESSIONS, PlusMinus, Quantity)):
                 values = with_both_signs(node)
                 return values[0] if len(values) == 1 else _Several("list", values)
@@ -282,6 +293,9 @@ class Comparer:
             return self._equality(node)
         if node.operators == ("in",) and _is_letter_of_constant(node.operands[0]):
             node = Relation(node.operators, (Sym(node.operands[0].name), node.operands[1]))
+        if node.operators == ("in",) and _is_point_of_names(node.operands[0]):
+            where = self._meaning(node.operands[1])
+            return _Assigned(node.operands[0], where) if isinstance(where, _Several) and where.kind == "set" else node
         if node.operators == ("in",) and isinstance(node.operands[0], Sym):
             where = self._meaning(node.operands[1])
             if isinstance(where, _Several):
@@ -687,6 +701,9 @@ class Comparer:
         return self._all(ends)
 
     def _named_and_bare(self, named: _Assigned, bare: _Meaning) -> Verdict:
+        if isinstance(bare, _Several) and _numbers_the_values_of(bare, named.name):
+            values = tuple(item.value for item in bare.items if isinstance(item, _Assigned))
+            return self._equal(named.value, _Several("list", values))
         if isinstance(bare, _Several) and bare.kind == "list" and any(isinstance(i, _Assigned) for i in bare.items):
             if isinstance(named.name, Group) and isinstance(named.value, _Several) and named.value.kind == "tuple":
                 pairs = zip(named.name.items, named.value.items, strict=True)
@@ -1056,9 +1073,10 @@ class Comparer:
         decimal = self._as_decimals(left, right)
         if decimal is not None:
             return decimal
-        right = with_constant_of_integration_of(left, right)
         self._used("numeric")
         outcome = numeric.compare(left, right, self._effort)
+        if outcome is Outcome.DIFFER and self._is_same_family(left, right):
+            return True
         if outcome is Outcome.DOMAINS_DIFFER:
             self.reason = "one side is defined where the other is not"
             return self._settings.domain == "common"
@@ -1066,6 +1084,11 @@ class Comparer:
             self._used("symbolic")
             return self._symbolic(left, right)
         return {Outcome.AGREE: True, Outcome.DIFFER: False}.get(outcome)
+
+    def _is_same_family(self, left: Node, right: Node) -> bool:
+        """Whether they differ only in what a constant of integration takes up."""
+        pairs = same_families(left, right)
+        return any(numeric.compare(one, other, self._effort) is Outcome.AGREE for one, other in pairs)
 
     def _beyond_evaluation(self, *sides: Node) -> bool:
         """Whether a constant is too large for interval arithmetic, and so for SymPy, which would try."""
@@ -1144,7 +1167,7 @@ def _is_name(node: Node) -> bool:
         case SetOperation(_, operands):
             return all(isinstance(operand, Sym) and operand.name[0].isupper() for operand in operands)
         case Ratio(items):
-            return all(_is_capital(item) for item in items)
+            return all(_is_capital(item) or isinstance(item, Sym) for item in items) and len(set(items)) == len(items)
         case Div(top, bottom):
             return _is_capital(top) and _is_capital(bottom)
         case _:
@@ -1175,6 +1198,19 @@ def _goes_without_saying(name: Node, domain: Node) -> bool:
             return isinstance(name, Apply) and variable in _arguments(name)
         case _:
             return False
+
+
+def _multiplied(factors: tuple[Node, ...]) -> Matrix | None:
+    """A matrix of which every cell is multiplied; None where there is more than one."""
+    matrices = [factor for factor in factors if isinstance(factor, Matrix)]
+    others = tuple(factor for factor in factors if isinstance(factor, EXPRESSIONS))
+    if len(matrices) != 1 or len(others) + 1 != len(factors):
+        return None
+    return Matrix(tuple(tuple(Mul((*others, cell)) for cell in row) for row in matrices[0].rows))
+
+
+def _is_point_of_names(node: Node) -> bool:
+    return isinstance(node, Group) and node.kind == "tuple" and all(isinstance(item, Sym) for item in node.items)
 
 
 def _is_function(node: Node) -> bool:
@@ -1233,6 +1269,14 @@ def _as_range(meaning: _Meaning, names: set[str]) -> _Meaning:
         if isinstance(value, EXPRESSIONS):
             return _Ranged(meaning.name.name, _RealSet((_Piece(value, value, False, False),)))
     return meaning
+
+
+def _numbers_the_values_of(several: _Several, name: Node) -> bool:
+    """Whether `x_1 = 2, x_2 = -3` is said of x."""
+    if several.kind != "list" or not isinstance(name, Sym) or not _is_system(several):
+        return False
+    names = {item.name.name for item in several.items if isinstance(item, _Assigned) and isinstance(item.name, Sym)}
+    return names == {f"{name.name}_{index + 1}" for index in range(len(several.items))}
 
 
 def _marks_inside(several: _Several) -> tuple[int, int]:

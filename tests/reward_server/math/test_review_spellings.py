@@ -186,6 +186,35 @@ SAME = {
         ("5", r"5\text{ apples in total}"),
         ("20", r"2\mathrm{C}_5^2"),
     ],
+    "what a constant of integration takes up": [
+        ("Ce^x", "Ke^x"),
+        ("C_1e^x+C_2e^{-x}", "Ae^x+Be^{-x}"),
+        ("C_1e^x+C_2e^{-x}", "c_2e^x+c_1e^{-x}"),
+        ("x^2+C", "x^2-2C"),
+        (r"\frac12 (x+1)^2+C", r"\frac12x^2+x+C"),
+        (r"\sin^2x+C", r"-\cos^2x+K"),
+        (r"\ln|2x|+C", r"\ln|x|+C"),
+        ("y=Ce^x", "y=Ke^x"),
+    ],
+    "roots that are numbered": [("x_1=2, x_2=-3", "x=-3, x=2"), ("x_1=2, x_2=-3", r"x=2\text{ or }x=-3")],
+    "n and m in steps are integers": [
+        (r"\lceil n/2\rceil", r"\lfloor (n+1)/2\rfloor"),
+        (r"\lfloor\frac{n}{2}\rfloor+\lceil\frac{n}{2}\rceil", "n"),
+    ],
+    "a matrix times a number": [
+        (r"\begin{pmatrix}2&0\\0&2\end{pmatrix}", r"2\begin{pmatrix}1&0\\0&1\end{pmatrix}"),
+        (r"\begin{pmatrix}-1\\2\end{pmatrix}", r"-\begin{pmatrix}1\\-2\end{pmatrix}"),
+    ],
+    "three and more entries in square brackets are a point": [
+        ("(1,2,3)", "[1,2,3]"),
+        ("1,2,3", "[1,2,3]"),
+        (r"\begin{pmatrix}1\\2\\3\end{pmatrix}", "[1,2,3]"),
+    ],
+    "a ratio and what it is of": [("3:4", "a:b=3:4"), ("a:b=6:8", "a:b=3:4")],
+    "a number that counts places": [("3", r"3\text{rd}"), ("21", r"21^{\text{st}}")],
+    "digits grouped by apostrophes": [("1000000", "1'000'000")],
+    "no solution in other languages": [("无解", r"\emptyset"), (r"\text{нет решений}", r"\text{no solution}")],
+    "points that solve an equation": [(r"(1,2),(3,4)", r"(x,y)\in\{(1,2),(3,4)\}")],
 }
 DIFFERENT = {
     "a pair of dollar signs only says where mathematics is": [
@@ -347,6 +376,46 @@ DIFFERENT = {
         ("5", r"5\text{ each or more}"),
         (r"5\text{ people}", r"5\text{ apples}"),
     ],
+    "what a constant of integration takes up": [
+        ("x^2+C", "x^2"),
+        ("x^2+C", "x^3+C"),
+        ("x^2+C", "x^2+Cx"),
+        ("x^2+C", "x^2+a+C"),
+        ("x^2+C", "x^2+y+C"),
+        ("Cx^2", "Kx^2"),
+        ("Ce^x", "Ce^{2x}"),
+        ("Ce^x", "e^x"),
+        ("Ae^x+Be^{-x}", "Be^x+Ae^{-x}"),
+        ("C_1e^x+C_2e^{-x}", "Ce^x+Ce^{-x}"),
+        ("A+C", "A+K"),
+        ("x^2+k", "x^2+c"),
+        (r"\arctan x+C", r"-\arctan\frac1x+C"),
+    ],
+    "roots that are numbered": [
+        ("x_1=2, x_2=-3", "x_1=-3, x_2=2"),
+        ("x_1=2, x_2=-3", "y=2, y=-3"),
+        ("x_1=2, x_2=-3", "x=2"),
+        ("x_1=2, y_2=-3", "x=2, x=-3"),
+    ],
+    "n and m in steps are integers": [
+        (r"\lfloor x\rfloor", "x"),
+        (r"\lfloor n/2\rfloor", "n/2"),
+        (r"\lceil x/2\rceil", r"\lfloor (x+1)/2\rfloor"),
+    ],
+    "a matrix times a number": [
+        (r"\begin{pmatrix}2&0\\0&1\end{pmatrix}", r"2\begin{pmatrix}1&0\\0&1\end{pmatrix}"),
+    ],
+    "three and more entries in square brackets are a point": [
+        ("(1,2)", "[1,2]"),
+        ("(1,3,2)", "[1,2,3]"),
+        ("(1,2,3)", "[1;2,3]"),
+        (r"\{1,2,3\}", "[1,2,3]"),
+    ],
+    "a ratio and what it is of": [("3:4", "a:b=4:3"), ("a:b=3:4", "b:a=3:4"), ("a:b=3:4", "a:c=3:4")],
+    "a number that counts places": [(r"\frac35", r"3\text{/5th}"), ("3", r"3\text{ths}"), ("3", r"x^{\text{rd}}")],
+    "digits grouped by apostrophes": [("1000000", "1'000'00"), ("5000", "f'000")],
+    "no solution in other languages": [("无解", "0"), ("无解", r"\{0\}")],
+    "points that solve an equation": [(r"(1,2),(3,4)", r"(x,y)\in\{(1,2),(4,3)\}")],
 }
 
 
