@@ -22,7 +22,7 @@ from functools import lru_cache
 from reward_server.math import words
 from reward_server.math.lexer import LONGEST, BrokenError, TooLargeError, UnreadableError
 from reward_server.math.models import MathSettings, MathVerdict, Verification
-from reward_server.math.nodes import Group, Node, Sym, Words, key, walk
+from reward_server.math.nodes import BigOperator, Call, Group, Node, Relation, Sym, Words, key, walk
 from reward_server.math.numeric import IN_PROCESS, IN_WORKER, Effort
 from reward_server.math.parser import parse, parse_as_list
 from reward_server.math.structure import Comparer, Symbolic
@@ -146,6 +146,8 @@ def _compare(
     if verdict is not True:
         other = _compare_other_readings(reference, answer, settings, effort)
         verdict = True if other else verdict
+    if verdict is not False and settings.restated == "refused" and _restates(answer.node, reference.node):
+        verdict, comparer.reason = False, "it is left to be worked out"
     if verdict is None and symbolic is not None:
         verdict, comparer.reason = False, "no equality could be shown"
     if verdict is None:
@@ -154,6 +156,17 @@ def _compare(
         verdict, comparer.reason = False, "the case of a word differs"
     reason = None if verdict else comparer.reason
     return Verification(_verdict(verdict, "").verdict, comparer.method, reason, normalised)
+
+
+def _restates(answer: Node, reference: Node) -> bool:
+    """Whether the answer only says again what was to be computed; a chain that ends in the value does more."""
+    is_chain = isinstance(answer, Relation) and answer.operators[-1] in {"=", "approx"}
+    last = answer.operands[-1] if isinstance(answer, Relation) and is_chain else answer
+    return any(map(_is_open, walk(last))) and not any(map(_is_open, walk(reference)))
+
+
+def _is_open(node: Node) -> bool:
+    return isinstance(node, BigOperator) or (isinstance(node, Call) and node.name == "mod")
 
 
 def _written(node: Node) -> list[str]:
