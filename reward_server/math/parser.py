@@ -252,6 +252,8 @@ class _Parser:
 
     def _name_of_value(self) -> Node | None:
         """What can only be the name of what follows an equals sign."""
+        if self._next.kind in {"number", "operator"}:
+            return None
         return self._head() or self._measure() or self._extremum()
 
     def _is_decimal(self) -> bool:
@@ -289,6 +291,9 @@ class _Parser:
 
     def _measure(self) -> Node | None:
         r"""`P(A \mid B)`, `\mathbb{E}[X]`, `f(-1)` where an equals sign follows: a name, and no product."""
+        first = self._next
+        if first.kind == "name" and first.text not in _MEASURES and first.text not in _FUNCTIONS_OF_NUMBERS:
+            return None
         start = self._at
         blackboard = self._accept("mathbb") and self._accept("{")
         name = self._take().text + self._order_of_derivative()
@@ -368,6 +373,8 @@ class _Parser:
 
     def _is_set_operator(self, left: Node) -> bool:
         """Also `U` and `-` where only the operators of sets that look like them can stand: `(0,1)U(2,3)`."""
+        if self._next is _END:
+            return False
         if self._is("cup", "cap", "setminus"):
             return True
         if self._next.text == "-" and self._peek(1).text == "{set":
@@ -463,7 +470,7 @@ class _Parser:
     def _sum(self) -> Node:
         terms = [self._signed_term()]
         while self._next.kind == "operator" and self._next.text in {"+", "-", "pm", "mp"}:
-            if self._is_set_operator(terms[-1]):
+            if self._next.text == "-" and self._is_set_operator(terms[-1]):
                 break
             terms.append(self._signed_term())
         return terms[0] if len(terms) == 1 else Add(tuple(terms))
@@ -509,7 +516,7 @@ class _Parser:
             elif self._next.kind == "word" and (scale := units.is_number_scale(self._next.text)):
                 self._at += 1
                 left = _times(left, Num(Fraction(scale)))
-            elif self._is_plain_union(left):
+            elif self._next.text == "U" and self._is_plain_union(left):
                 self._depth = depth
                 return left
             elif self._starts_factor():
@@ -536,11 +543,11 @@ class _Parser:
         if token.kind == "name":
             if self._integrals and token.text == "d" and self._peek(1).kind == "name":
                 return False
-            follows_unit_place = self._is_unit_word(self._at)
+            follows_unit_place = (token.as_text or token.text == "mu") and self._is_unit_word(self._at)
             return not follows_unit_place and self._joining_word() is None
         if token.kind == "function":
             return True
-        if self._is_unit_in_brackets() and self._at > 0:
+        if token.text in {"(", "frac"} and self._at > 0 and self._is_unit_in_brackets():
             return False
         if token.kind == "number":
             return self._tokens[self._at - 1].text in {")", "}", "!"}
@@ -577,6 +584,9 @@ class _Parser:
         return Quantity(node, unit)
 
     def _starts_unit(self) -> bool:
+        token = self._next
+        if token is _END or (token.kind == "operator" and token.text != "("):
+            return False
         if self._at == 0 or self._joining_word() is not None:
             return False
         return self._is_unit_word(self._at) or self._is_unit_in_brackets()
