@@ -10,7 +10,7 @@ PORT ?= 8000
 # Handed to a benchmark: make bench-math ARGS='--rollouts rollouts.jsonl'
 ARGS ?=
 
-.PHONY: setup run serve test lint bench bench-math bench-code bench-language soak clean
+.PHONY: setup run serve test test-host test-compose lint bench bench-math bench-code bench-language bench-queue bench-scale soak clean
 
 setup: $(STAMP)
 
@@ -28,8 +28,17 @@ run: setup
 serve: setup
 	$(BIN)/reward-server serve --port $(PORT)
 
-test: setup lint
+test: setup test-host lint
 	$(BIN)/python -m pytest
+
+# Docker and what makes its images; the rest of the set-up does without.
+test-host:
+	deploy/setup-host.sh test
+
+# Brings deploy/compose.yaml up on a dockerd of its own, without a registry, and scores the samples through it.
+test-compose: setup
+	deploy/setup-host.sh compose
+	$(BIN)/python -m tests.compose_run
 
 lint: setup
 	$(BIN)/ruff check .
@@ -47,6 +56,12 @@ bench-code: setup
 
 bench-language: setup
 	$(BIN)/python -m benchmarks.bench_language $(ARGS)
+
+bench-queue: setup
+	$(BIN)/python -m benchmarks.bench_queue $(ARGS)
+
+bench-scale: setup
+	$(BIN)/python -m benchmarks.simulate_scale $(ARGS)
 
 soak: setup
 	$(BIN)/python -m benchmarks.soak $(ARGS)

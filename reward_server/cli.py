@@ -1,4 +1,4 @@
-"""The command line: serve | score | check | presets.
+"""The command line: serve | score | worker | check | presets.
 
 What a script reads goes to standard output, what a person reads to standard error. Exit codes: 0 when all went well,
 1 when something could not be scored or is not fit, 2 when the input or a setting is wrong, 3 when no server answers.
@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import socket
 import sys
 import tomllib
+from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
 from types import FrameType
@@ -24,17 +26,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from reward_server import __version__, logs, samples
+from reward_server import __version__, logs, samples, worker_server
 from reward_server.app import create_app
 from reward_server.body import decode
 from reward_server.errors import ApiError
 from reward_server.models import ScoreRequest, field_errors
 from reward_server.presets import Preset, PresetFileError, Presets, UnknownPresetError
+from reward_server.sandbox_metrics import WorkerMetrics
 from reward_server.scoring_run import Server, ServerError, embedded_server, remote_server, score_rollouts
-from reward_server.service import Service
-from reward_server.settings import Settings, SettingsError, load_settings
+from reward_server.service import Service, docker_settings, local_settings
+from reward_server.settings import SandboxSettings, Settings, SettingsError, load_settings
 from reward_server.tables import show_samples, show_summary
-from sandbox.host import probe_host
+from sandbox.docker import DockerJudge, DockerSettings
+from sandbox.host import Isolation, probe_host
+from sandbox.local import LocalJudge
+from sandbox.models import Health, SandboxUnavailableError
+from sandbox.streams import Names
+from sandbox.worker import WorkerSettings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 people = Console(stderr=True)
@@ -140,9 +148,51 @@ def score(
 
 
 @app.command()
+def worker(config: ConfigFile = None) -> None:
+    """Judge programs for servers whose backend is redis."""
+    settings = _settings(config)
+    logs.configure(settings.log_level)
+    sandbox = settings.sandbox
+    try:
+        listening = socket.create_server((sandbox.metrics_host, sandbox.metrics_port))
+    except OSError as error:
+        _refuse(f"SANDBOX_METRICS_PORT: {sandbox.metrics_host}:{sandbox.metrics_port}: {error}")
+    try:
+        asyncio.run(_work(settings, listening))
+    except SandboxUnavailableError as error:
+        people.print(f"[red]{error}[/red]", highlight=False)
+        raise typer.Exit(Exit.UNSCORED) from None
+    finally:
+        listening.close()
+
+
+async def _work(settings: Settings, listening: socket.socket) -> None:
+    sandbox = settings.sandbox
+    judge = LocalJudge(local_settings(sandbox))
+    await judge.start()
+    told = WorkerSettings(
+        url=sandbox.redis_url.get_secret_value(),
+        names=Names(sandbox.queue, sandbox.queue_shards),
+        slots=sandbox.workers,
+        tier=judge.tier,
+        lease_seconds=sandbox.lease_seconds,
+        cache_seconds=sandbox.cache_seconds,
+        drain_seconds=sandbox.drain_seconds,
+    )
+    try:
+        await worker_server.run(judge, told, listening, WorkerMetrics())
+    finally:
+        await judge.close()
+
+
+@app.command()
 def check(config: ConfigFile = None) -> None:
     """Say whether this host is fit to sandbox, and what is missing if it is not."""
-    report = probe_host(_settings(config).sandbox.cache_dir)
+    sandbox = _settings(config).sandbox
+    if sandbox.backend == "docker":
+        _check_docker(sandbox)
+    isolation = Isolation(sandbox.isolation, sandbox.scratch, sandbox.accept_lost)
+    report = probe_host(sandbox.cache_dir, isolation)
     table = Table.grid(padding=(0, 2))
     for name, value in report.facts.items():
         table.add_row(name, value)
@@ -152,6 +202,25 @@ def check(config: ConfigFile = None) -> None:
         people.print(f"- {sentence}", highlight=False, markup=False)
     people.print(table)
     raise typer.Exit(Exit.OK if report.fit else Exit.UNSCORED)
+
+
+def _check_docker(sandbox: SandboxSettings) -> NoReturn:
+    """Start one container and end it. What counts is dockerd and its image, not what this host has."""
+    health = asyncio.run(_docker_health(docker_settings(sandbox)))
+    verdict = "[green]fit[/green]" if health.ready else "[red]not fit[/red]"
+    people.print(f"Docker is {verdict} to run untrusted programs: {health.detail}.", highlight=False)
+    raise typer.Exit(Exit.OK if health.ready else Exit.UNSCORED)
+
+
+async def _docker_health(settings: DockerSettings) -> Health:
+    judge = DockerJudge(replace(settings, workers=1))
+    try:
+        await judge.start()
+        return judge.health()
+    except SandboxUnavailableError as error:
+        return Health(False, str(error))
+    finally:
+        await judge.close()
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.registry import Collector
 
 from reward_server.models import Result
 
@@ -12,7 +13,7 @@ _SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900)
 
 
 class Metrics:
-    """Counts results and requests; satisfies `scorer.Observer`."""
+    """Counts results, requests and jobs; satisfies `scorer.Observer` and the observers of the sandbox."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -52,6 +53,40 @@ class Metrics:
             registry=self._registry,
             buckets=_SECONDS,
         )
+
+        self._cache_hits = Counter(
+            "reward_sandbox_cache_hits",
+            "Jobs that were not run: their verdict was known, or on its way.",
+            ["where"],
+            registry=self._registry,
+        )
+        self._round_trips = Histogram(
+            "reward_sandbox_round_trip_seconds",
+            "Time from handing a job to the queue to its reply.",
+            registry=self._registry,
+            buckets=_SECONDS,
+        )
+        self._redeliveries = Counter(
+            "reward_sandbox_redeliveries",
+            "Deliveries of jobs after their first, as replies tell.",
+            registry=self._registry,
+        )
+
+    def cache_hit(self, where: str) -> None:
+        """Count a job that was not run."""
+        self._cache_hits.labels(where).inc()
+
+    def round_trip(self, seconds: float) -> None:
+        """Observe the way of one job through the queue."""
+        self._round_trips.observe(seconds)
+
+    def redelivered(self, times: int) -> None:
+        """Count how often a job was given to another worker."""
+        self._redeliveries.inc(times)
+
+    def collect_from(self, collector: Collector) -> None:
+        """Ask `collector` at each scrape."""
+        self._registry.register(collector)
 
     def rollout(self, kind: str, result: Result, seconds: float) -> None:
         """Count one result."""

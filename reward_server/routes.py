@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import time
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AbstractContextManager, aclosing
 from http import HTTPStatus
@@ -28,13 +29,15 @@ from reward_server.presets import Preset, UnknownPresetError
 from reward_server.rewards.code import fn_name, sandbox_checker, sandbox_limits, sandbox_tests
 from reward_server.scorer import Batch
 from reward_server.service import RETRY_AFTER_SECONDS, Service
+from sandbox.dispatch import request_expires, request_urgent
 from sandbox.languages import find
-from sandbox.models import BadJobError, ExecuteJob, JudgeJob, QueueFullError, SandboxUnavailableError
+from sandbox.models import BadJobError, ExecuteJob, JobFailedError, JudgeJob, QueueFullError, SandboxUnavailableError
 
 Value = TypeVar("Value")
 log = logging.getLogger(__name__)
 
 _READING_SECONDS = 60.0
+_SMALL_BATCH = 16  # rollouts that somebody may be sitting in front of
 
 
 def get_service(request: Request) -> Service:
@@ -299,7 +302,14 @@ async def _read(request: Request, service: Service, model: type[models.RequestMo
         raise unavailable("the server is still starting", retry_after_seconds=RETRY_AFTER_SECONDS)
     if service.deadline.ending:
         raise unavailable("the server is ending", retry_after_seconds=RETRY_AFTER_SECONDS)
+    _tell_the_sandbox(body, service)
     return body
+
+
+def _tell_the_sandbox(body: BaseModel, service: Service) -> None:
+    """When this request must be answered, and whether it is small enough to pass the large ones."""
+    request_expires.set(time.time() + service.deadline.seconds)
+    request_urgent.set(not isinstance(body, models.ScoreRequest) or len(body.rollouts) <= _SMALL_BATCH)
 
 
 def _batch(body: models.ScoreRequest, service: Service) -> Batch:
@@ -365,7 +375,7 @@ async def _sandboxed(work: Coroutine[Any, Any, Value]) -> Value:
         return await work
     except BadJobError as error:
         raise invalid([FieldError(loc="tests", message=str(error))]) from None
-    except (SandboxUnavailableError, QueueFullError) as error:
+    except (SandboxUnavailableError, JobFailedError, QueueFullError) as error:
         raise unavailable(str(error), retry_after_seconds=RETRY_AFTER_SECONDS) from None
 
 

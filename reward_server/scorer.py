@@ -39,7 +39,7 @@ from reward_server.rewards import format as format_rule
 from reward_server.rewards.correctness import AnswerVerdict, Correctness
 from reward_server.rewards.draw import task_digest
 from reward_server.rewards.length import soft_length_penalty
-from sandbox.models import BadJobError, Judge, QueueFullError, SandboxUnavailableError
+from sandbox.models import BadJobError, JobFailedError, Judge, QueueFullError, SandboxUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class Scorer:
             return scoring.unscored(ErrorKind.SANDBOX_UNAVAILABLE, str(error), retryable=True)
         except QueueFullError as error:
             return scoring.unscored(ErrorKind.QUEUE_FULL, str(error), retryable=True)
-        except MathUnavailableError as error:
+        except (MathUnavailableError, JobFailedError) as error:
             return scoring.unscored(ErrorKind.INTERNAL_ERROR, str(error), retryable=True)
         except TimeoutError:
             raise

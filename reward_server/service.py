@@ -14,11 +14,16 @@ from reward_server.errors import too_large, unavailable
 from reward_server.math.verifier import MathVerifier
 from reward_server.metrics import Metrics
 from reward_server.presets import Presets
+from reward_server.sandbox_metrics import QueueCollector, SandboxCollector
 from reward_server.scorer import Scorer
-from reward_server.settings import Settings
+from reward_server.settings import SandboxSettings, Settings
 from sandbox.absent import AbsentJudge
+from sandbox.docker import DockerJudge, DockerSettings
+from sandbox.host import Isolation
 from sandbox.local import LocalJudge, LocalSettings
 from sandbox.models import Judge, SandboxUnavailableError
+from sandbox.queue import RedisJudge, RedisSettings
+from sandbox.streams import Names
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +75,7 @@ class Service:
         self.metrics = Metrics()
         self.detector = LanguageDetector(settings.language_model)
         self.verifier = MathVerifier(workers=settings.math_workers, memory_mb=settings.math_memory_mb)
-        self.judge = _judge(settings)
+        self.judge = _judge(settings, self.metrics)
         self.admission = Admission(max_in_flight=settings.max_in_flight, max_at_once=settings.max_rollouts)
         self.deadline = Deadline(settings.deadline_seconds)
         self.scorer = Scorer(
@@ -126,10 +131,58 @@ class Service:
             log.error("no sandbox", extra={"reason": str(error)})
 
 
-def _judge(settings: Settings) -> Judge:
+def _judge(settings: Settings, metrics: Metrics) -> Judge:
+    """The backend that is asked for, with what can be watched of it."""
     sandbox = settings.sandbox
-    if sandbox.backend == "off":
-        return AbsentJudge("SANDBOX_BACKEND is off")
-    return LocalJudge(
-        LocalSettings(workers=sandbox.workers, max_waiting=sandbox.max_waiting, cache_dir=sandbox.cache_dir)
+    judge: Judge
+    match sandbox.backend:
+        case "off":
+            return AbsentJudge("SANDBOX_BACKEND is off")
+        case "redis":
+            judge = RedisJudge(redis_settings(settings), metrics)
+            metrics.collect_from(QueueCollector(judge))
+        case "docker":
+            judge = DockerJudge(docker_settings(sandbox), metrics)
+        case "local":
+            judge = LocalJudge(local_settings(sandbox), metrics)
+    metrics.collect_from(SandboxCollector(judge))
+    return judge
+
+
+def local_settings(sandbox: SandboxSettings) -> LocalSettings:
+    """What a judge on this machine is told."""
+    return LocalSettings(
+        workers=sandbox.workers,
+        max_waiting=sandbox.max_waiting,
+        cache_dir=sandbox.cache_dir,
+        remembered_results=sandbox.remembered_results,
+        isolation=Isolation(sandbox.isolation, sandbox.scratch, sandbox.accept_lost),
+    )
+
+
+def docker_settings(sandbox: SandboxSettings) -> DockerSettings:
+    """What a judge in containers is told."""
+    return DockerSettings(
+        workers=sandbox.workers,
+        max_waiting=sandbox.max_waiting,
+        cache_dir=sandbox.cache_dir,
+        remembered_results=sandbox.remembered_results,
+        image=sandbox.docker_image,
+        runtime=sandbox.docker_runtime,
+        seccomp=sandbox.docker_seccomp,
+        memory_mb=sandbox.docker_memory_mb,
+    )
+
+
+def redis_settings(settings: Settings) -> RedisSettings:
+    """What a judge at the other end of a queue is told."""
+    sandbox = settings.sandbox
+    return RedisSettings(
+        url=sandbox.redis_url.get_secret_value(),
+        names=Names(sandbox.queue, sandbox.queue_shards),
+        max_jobs=sandbox.queue_max_jobs,
+        lease_seconds=sandbox.lease_seconds,
+        cache_seconds=sandbox.cache_seconds,
+        remembered_results=sandbox.remembered_results,
+        deadline_seconds=settings.deadline_seconds,
     )

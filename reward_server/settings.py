@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sandbox.local import default_cache_dir
@@ -47,14 +47,48 @@ class _Settings(BaseSettings):
 
 
 class SandboxSettings(_Settings):
-    """Where and how untrusted programs run (`SANDBOX_*`)."""
+    """Where and how untrusted programs run (`SANDBOX_*`, and `REDIS_URL` as everybody calls it)."""
 
     model_config = SettingsConfigDict(env_prefix="SANDBOX_", extra="forbid", frozen=True)
 
-    backend: Literal["local", "off"] = Field("local", description="`off` leaves code tasks unscored.")
+    backend: Literal["local", "docker", "redis", "off"] = Field("local", description="`off` leaves code unscored.")
     workers: Annotated[int, Field(ge=1)] = Field(default_factory=cores, description="Programs that run at once.")
     max_waiting: Annotated[int, Field(ge=1)] = Field(65_536, description="Jobs that may wait for a worker.")
     cache_dir: Path = Field(default_factory=default_cache_dir, description="Precompiled headers and binaries.")
+    remembered_results: Annotated[int, Field(ge=0)] = Field(1024, description="Verdicts remembered in the process.")
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"),
+        validation_alias=AliasChoices("redis_url", "REDIS_URL"),
+        description="Where the queue is, with password and TLS options as redis-py reads them.",
+    )
+    queue: str = Field("reward-sandbox", pattern=r"^[\w.:-]{1,64}$", description="Prefix of all keys in Redis.")
+    queue_shards: Annotated[int, Field(ge=1, le=1024)] = Field(1, description="Streams that jobs are spread over.")
+    queue_max_jobs: Annotated[int, Field(ge=1)] = Field(100_000, description="In one stream; beyond it queue_full.")
+    lease_seconds: Annotated[float, Field(ge=1)] = Field(15.0, description="How long a silent worker keeps a job.")
+    cache_seconds: Annotated[int, Field(ge=0)] = Field(86_400, description="Verdicts are kept in Redis; 0: not at all.")
+    drain_seconds: Annotated[float, Field(ge=0)] = Field(30.0, description="A worker's grace on SIGTERM.")
+    docker_image: str = Field("reward-sandbox:local", description="Of the containers that programs run in.")
+    docker_runtime: str = Field("", description="As dockerd knows it, `runsc` or `kata`; empty for its default.")
+    docker_seccomp: Annotated[Path | None, BeforeValidator(lambda text: text or None)] = Field(
+        None, description="A profile that allows namespaces; empty: Docker's default."
+    )
+    docker_memory_mb: Annotated[int, Field(ge=1536)] = Field(2048, description="Of one container.")
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(9100, description="Of a worker's metrics and health.")
+    isolation: Literal["auto", "bubblewrap", "landlock"] = Field(
+        "auto", description="What holds programs; `auto` takes the first of the two that this host allows."
+    )
+    scratch: Path | None = Field(
+        None, description="Without namespaces: where programs write. With one worker it is all theirs: `/tmp`, say."
+    )
+    accept_lost: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma-separated: what may be lost where there is no Landlock either. `check` says what is."
+    )
+
+    @field_validator("accept_lost", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
 
 class Settings(_Settings):

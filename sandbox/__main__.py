@@ -1,7 +1,8 @@
-"""`python -m sandbox check | prepare`.
+"""`python -m sandbox check | prepare | agent`.
 
 `check` says whether this host is fit to run untrusted programs: exit code 0 when it is, 1 when it is not. `prepare`
-compiles the C++ header into the cache directory: 0 when it is there, 1 when it cannot be made.
+compiles the C++ header into the cache directory: 0 when it is there, 1 when it cannot be made. `agent` is what runs in
+a container of the Docker backend: it is spoken to over standard input and output, and by no person.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from sandbox import toolchain
-from sandbox.host import probe_host
+from sandbox import agent, toolchain
+from sandbox.host import Isolation, probe_host
 from sandbox.local import default_cache_dir
 from sandbox.models import SandboxUnavailableError
 
@@ -19,14 +20,23 @@ from sandbox.models import SandboxUnavailableError
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument("command", choices=("check", "prepare"))
+    parser.add_argument("command", choices=("check", "prepare", "agent"))
     parser.add_argument("--cache-dir", type=Path, default=default_cache_dir())
+    parser.add_argument("--isolation", choices=("auto", "bubblewrap", "landlock"), default="auto")
+    parser.add_argument("--scratch", type=Path)
+    parser.add_argument("--accept-lost", default="", metavar="NAME,NAME")
     options = parser.parse_args(arguments)
-    return _check(options.cache_dir) if options.command == "check" else _prepare(options.cache_dir)
+    if options.command == "prepare":
+        return _prepare(options.cache_dir)
+    accepted = tuple(filter(None, options.accept_lost.split(",")))
+    isolation = Isolation(options.isolation, options.scratch, accepted)
+    if options.command == "agent":
+        return agent.main(options.cache_dir, isolation)
+    return _check(options.cache_dir, isolation)
 
 
-def _check(cache_dir: Path) -> int:
-    report = probe_host(cache_dir)
+def _check(cache_dir: Path, isolation: Isolation) -> int:
+    report = probe_host(cache_dir, isolation)
     lines = [f"{'fit' if report.fit else 'NOT fit'} to run untrusted programs (tier: {report.tier})"]
     lines += [f"  {sentence}" for sentence in report.missing]
     lines += [f"  {name}: {value}" for name, value in report.facts.items()]

@@ -19,6 +19,10 @@ from sandbox.runs import Slot, SlotDiedError
 
 # Whose work this is. A server sets it once a request; without it everybody shares one turn.
 request_key: Final[ContextVar[str]] = ContextVar("request_key", default="")
+# When it must be done, in unix seconds; without it the backend decides.
+request_expires: Final[ContextVar[float | None]] = ContextVar("request_expires", default=None)
+# Whether somebody sits and waits for it: a queue lets it pass bulk.
+request_urgent: Final[ContextVar[bool]] = ContextVar("request_urgent", default=False)
 
 _Waiter = asyncio.Future[Slot]
 _STARTS: Final = 3

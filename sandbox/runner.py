@@ -24,6 +24,9 @@ _STDERR_BYTES: Final = 64 * 1024
 _MIB: Final = 1024 * 1024
 # How run-times that are refused memory end; told from a crash by what they say, for they fail either way.
 _MEMORY_CRIES: Final = (b"std::bad_alloc", b"OutOfMemoryError", b"JavaScript heap out of memory", b"MemoryError")
+# How run-times that are refused a process end, as they say.
+_REFUSAL_CRIES: Final = (b"Operation not permitted", b"EPERM")
+_ONE_PROCESS: Final = "on this host, which has no namespaces, a program has one process and starts no other"
 
 
 async def run(
@@ -142,8 +145,8 @@ def _outcome(ending: Ending, fds: Mapping[str, int], limits: Limits, product: by
         wall_seconds=ending.wall_seconds,
         memory_mb=memory / _MIB,
         report=report,
-        starved=ending.reason == "wall" and ending.waited_seconds > 0.1 * limits.wall,
-        unexplained=verdict is Verdict.RUNTIME_ERROR and signal_number == signal.SIGKILL,
+        starved=ending.reason == "wall" and ending.starved_seconds > 0.1 * limits.wall,
+        unexplained=verdict is Verdict.RUNTIME_ERROR and signal_number == signal.SIGKILL and ending.reason is None,
         product=product,
     )
 
@@ -159,10 +162,8 @@ def _read_report(fds: Mapping[str, int], limits: Limits, *, carries_data: bool) 
     if not carries_data and size > _LONGEST_REPORT:
         return {}  # nothing of ours is so long
     try:
-        said = plain.loads(_read(fds["report"], limits.output_bytes + 1024) or b"n")
-    except plain.MalformedError:  # a program wrote there what it liked
-        return {}
-    if not isinstance(said, dict):
+        said = plain.envelope(_read(fds["report"], limits.output_bytes + 1024))
+    except plain.MalformedError:  # there is none, or a program wrote there what it liked
         return {}
     return {**said, "message": _sentence(said.get("message"))}
 
@@ -187,15 +188,23 @@ def _classify(
         return Verdict.TIME_LIMIT_EXCEEDED, f"used more than {limits.cpu_seconds:g} s of CPU time"
     if ending.reason == "wall":
         return Verdict.TIME_LIMIT_EXCEEDED, f"did not end within {limits.wall:g} s"
+    if ending.reason == "processes":
+        return Verdict.RUNTIME_ERROR, f"had more than {limits.processes} threads"
+    if ending.reason == "disk":
+        return Verdict.RUNTIME_ERROR, f"wrote more than {limits.disk_mb} MiB of files, or too many of them"
     if killed_by == signal.SIGSYS:
         return Verdict.SECURITY_VIOLATION, "made a system call that no program needs"
     if ending.status == 0:
         return Verdict.ACCEPTED, None
     if report.get("ended") == "out_of_memory" or any(cry in stderr for cry in _MEMORY_CRIES):
         return Verdict.MEMORY_LIMIT_EXCEEDED, f"was refused more than {limits.memory_mb} MiB"
-    if killed_by is not None:
-        return Verdict.RUNTIME_ERROR, f"killed by {_signal_name(killed_by)}"
-    return Verdict.RUNTIME_ERROR, f"exit code {os.waitstatus_to_exitcode(ending.status)}"
+    ended = (
+        f"killed by {_signal_name(killed_by)}"
+        if killed_by is not None
+        else f"exit code {os.waitstatus_to_exitcode(ending.status)}"
+    )
+    refused = ending.one_process and any(cry in stderr for cry in _REFUSAL_CRIES)
+    return Verdict.RUNTIME_ERROR, f"{ended}; {_ONE_PROCESS}" if refused else ended
 
 
 def _signal_name(number: int) -> str:

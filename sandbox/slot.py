@@ -14,6 +14,7 @@ import contextlib
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from sandbox.runs import SlotDiedError
 
 _START_SECONDS: Final = 30.0
 _END_SECONDS: Final = 10.0
+_PRELOADED_BYTES: Final = 48 * 1024 * 1024  # what inits may hold that imported something ahead
 _GRACE_SECONDS: Final = 20.0  # beyond the wall limit of a run, which the init enforces
 
 
@@ -44,14 +46,15 @@ class Ending:
     """How one run ended, as its init saw it."""
 
     status: int
-    reason: str | None  # cpu | wall | memory | output: why the init ended it
+    reason: str | None  # cpu | wall | memory | output | processes | disk: why the init ended it
     cpu_seconds: float
     wall_seconds: float
     rss_bytes: int
     peak_bytes: int | None  # of the control group, where there is one
     memory_kills: int
-    waited_seconds: float  # ready to run and without a core
+    starved_seconds: float  # ready to run while others had the core
     product: int | None  # a descriptor of the file that was asked for
+    one_process: bool = False  # the program could start no other
 
 
 class Slot:
@@ -67,6 +70,7 @@ class Slot:
         self._spawned = 0
         self._gone: dict[int, asyncio.Future[None]] = {}
         self._spare: Session | None = None
+        self._least_held_bytes = sys.maxsize
         self.memory: cgroup.Group | None = None
 
     @property
@@ -82,6 +86,7 @@ class Slot:
     async def start(self) -> None:
         """Start the jail, ending what is left of an earlier one. Raises SlotDiedError when it does not come up."""
         await self.stop()
+        self._least_held_bytes = sys.maxsize
         if self._spec.use_cgroups:
             self.memory = cgroup.create()
         self._control, theirs = _socket_pair()
@@ -181,6 +186,11 @@ class Slot:
             with contextlib.suppress(SlotDiedError):
                 self._spare = self._spawn()
 
+    def idle_bytes(self, held_bytes: int) -> int:
+        """What the slot holds without a program: `held_bytes`, unless something of an earlier one is not gone yet."""
+        self._least_held_bytes = min(self._least_held_bytes, held_bytes)
+        return min(held_bytes, self._least_held_bytes + _PRELOADED_BYTES)
+
     def kill(self) -> None:
         """End the jail and everything in it, without waiting."""
         if self._process is not None and self._process.poll() is None:
@@ -250,11 +260,11 @@ class Session:
         try:
             before = _Reading.of(group) if group is not None else None
             if group is not None and before is not None:
-                group.set_limit(before.held_bytes + memory_bytes)
+                group.set_limit(self._slot.idle_bytes(before.held_bytes) + memory_bytes)
                 group.reset_peak()
             watched = memory_bytes if self._slot.memory is None else None
             self._send({**request, "op": "run", "fds": list(fds), "watched_memory_bytes": watched}, fds)
-            async with asyncio.timeout(float(request["wall_seconds"]) + _GRACE_SECONDS):
+            async with asyncio.timeout(float(request["wall_seconds"]) * wire.WALL_STRETCH + _GRACE_SECONDS):
                 answer, products = await _receive(self._channel)
             after = _Reading.of(group) if group is not None else None
         except (TimeoutError, EOFError, OSError) as error:
@@ -295,8 +305,9 @@ def _ending(answer: Mapping[str, Any], products: list[int], *, uncounted_peak: i
         rss_bytes=int(answer["rss_kb"]) * 1024,
         peak_bytes=uncounted_peak,
         memory_kills=0,
-        waited_seconds=float(answer["waited_seconds"]),
+        starved_seconds=float(answer["starved_seconds"]),
         product=products[0] if products else None,
+        one_process=bool(answer.get("one_process")),
     )
 
 

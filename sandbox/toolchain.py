@@ -7,16 +7,20 @@ program is passed on without the places it looked in.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
+import platform
 import re
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from sandbox import languages
+from sandbox import jail, languages
 from sandbox.languages import CXX_FLAGS, Language, Tools
 from sandbox.models import Limits, SandboxUnavailableError, Verdict
 from sandbox.runs import Outcome, Program
@@ -24,7 +28,16 @@ from sandbox.runs import Outcome, Program
 _MIB: Final = 1024 * 1024
 _SHOWN_BYTES: Final = 4000
 _ABSOLUTE_PATH: Final = re.compile(r"(?<![\w./+-])/(?:[\w.+-]+/)*(?=[\w.+-]+)")
-_ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TMPDIR": "/tmp"}  # noqa: S108 - the jail's
+_ENVIRONMENT: Final = {
+    "PATH": "/usr/bin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "TMPDIR": "/tmp",  # noqa: S108 - the jail's
+    "HOME": "/tmp",  # noqa: S108
+    "GO111MODULE": "off",
+}
+
+
+_SHIPPED: Final = Path("/usr/local/share/reward-server")  # where an image has what was prepared when it was built
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,7 @@ class CompileFailure:
     """The compiler refused the program, or ran into its own limits; `output` says which."""
 
     output: str
+    limited: bool = False
 
 
 def compile_limits(cpu_seconds: float) -> Limits:
@@ -61,15 +75,27 @@ def compiled(outcome: Outcome) -> bytes | CompileFailure:
     if outcome.verdict is Verdict.ACCEPTED and outcome.product is not None:
         return outcome.product
     said = outcome.stderr[:_SHOWN_BYTES].decode("utf-8", "replace")
-    limit = f"the compiler {outcome.message}\n" if outcome.verdict is not Verdict.RUNTIME_ERROR else ""
-    return CompileFailure(limit + _ABSOLUTE_PATH.sub("", said))
+    limited = outcome.verdict is not Verdict.RUNTIME_ERROR
+    limit = f"the compiler {outcome.message}\n" if limited else ""
+    return CompileFailure(limit + _ABSOLUTE_PATH.sub("", said), limited)
+
+
+async def identity(language: Language) -> str:
+    """What decides how a program in this language runs here: its interpreter or its compiler."""
+    if language.warm is None:
+        return (await asyncio.to_thread(languages.host_tools)).version(language)
+    packages = [Path(path).name for path in jail.find_interpreter().packages]
+    versions = [f"{name} {metadata.version(name)}" for name in packages if not name.endswith(".libs")]
+    return " ".join((platform.python_implementation(), sys.version, *versions))
 
 
 def precompiled_directory(cache_dir: Path) -> Path | None:
-    """Where the precompiled header for this compiler is, if it was made."""
-    directory = _header_directory(cache_dir)
-    is_there = directory is not None and os.access(directory / "bits" / "stdc++.h.gch", os.R_OK)
-    return directory if is_there else None
+    """Where the precompiled header for this compiler is, if it was made, or came with the image."""
+    for place in (cache_dir, _SHIPPED):
+        directory = _header_directory(place)
+        if directory is not None and os.access(directory / "bits" / "stdc++.h.gch", os.R_OK):
+            return directory
+    return None
 
 
 def prepare(cache_dir: Path) -> Path:

@@ -9,12 +9,16 @@ import pytest
 
 from reward_server.cli import app
 from reward_server.math.models import MathSettings, MathVerdict
-from reward_server.metrics import Metrics
 from reward_server.models import ErrorKind
 from reward_server.presets import Rules
 from reward_server.rewards.correctness import AnswerVerdict
+from reward_server.sandbox_metrics import WorkerMetrics
+from reward_server.service import Service
 from reward_server.settings import SandboxSettings, Settings
+from sandbox.absent import AbsentJudge
 from sandbox.models import CheckerKind, Verdict
+from sandbox.streams import Names
+from sandbox.worker import Worker, WorkerSettings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -24,7 +28,7 @@ DOCUMENTS = sorted(path for path in ROOT.glob("**/*.md") if not {".venv", ".pyte
 def test_every_setting_is_in_the_readme():
     """By the name of its environment variable."""
     names = [f"REWARD_{name.upper()}" for name in Settings.model_fields if name != "sandbox"]
-    names += [f"SANDBOX_{name.upper()}" for name in SandboxSettings.model_fields]
+    names += [f"SANDBOX_{name.upper()}" for name in SandboxSettings.model_fields if name != "redis_url"] + ["REDIS_URL"]
     assert [name for name in names if f"`{name}`" not in README] == []
 
 
@@ -35,9 +39,14 @@ def test_every_verdict_and_error_kind_is_in_the_readme(enumeration):
 
 
 def test_every_metric_is_in_the_readme():
-    """Whoever reads a dashboard can, too."""
-    shown = re.findall(r"^# TYPE (\w+?)(_total|_created)? ", Metrics().render().decode(), re.MULTILINE)
-    names = {name for name, _ in shown} | {"reward_rollouts_in_flight", "reward_ready"}
+    """Whoever reads a dashboard can, too: those of a server with a queue, and those of a worker."""
+    service = Service(Settings(sandbox=SandboxSettings(backend="redis")))
+    metrics = WorkerMetrics()
+    told = WorkerSettings("redis://127.0.0.1:1", Names("docs"), slots=1)
+    metrics.watch(Worker(AbsentJudge("not asked"), told))
+    shown = (service.metrics.render() + metrics.render()).decode()
+    names = {name for name, _ in re.findall(r"^# TYPE (\w+?)(_total|_created)? ", shown, re.MULTILINE)}
+    assert {"reward_ready", "reward_worker_busy", "reward_sandbox_tier", "reward_sandbox_queue_lag"} <= names
     assert [name for name in names if f"`{name}" not in README] == []
 
 

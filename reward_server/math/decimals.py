@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from reward_server.math.exact import exact
+from reward_server.math.exact import UndefinedError, exact
 from reward_server.math.nodes import Mul, Neg, Node, Num, Percent, Pow
 
 _DIGITS_OF_A_DOUBLE = 16
+_FARTHEST_SHIFT = 1000  # of the decimal point by a power of ten
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,17 @@ class Decimal:
                 inner = cls.of(operand)
                 return None if inner is None else cls(inner.value / 100, inner.places + 2, inner.significant)
             case Mul((Num() as mantissa, Pow(Num(value=ten, places=None), exponent))) if ten == 10:
-                inner, shift = cls.of(mantissa), exact(exponent)
-                if inner is None or shift is None or shift.denominator != 1 or abs(shift) > 1000:
+                inner, shift = cls.of(mantissa), _power_of_ten(exponent)
+                if inner is None or shift is None:
                     return None
-                return cls(inner.value * Fraction(10) ** int(shift), inner.places - int(shift), inner.significant)
+                return cls(inner.value * Fraction(10) ** shift, inner.places - shift, inner.significant)
             case _:
                 return None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it shows an integer, `5.0`, and nothing behind the point."""
+        return self.places >= 0 and self.value.denominator == 1
 
     def shows(self, value: Fraction) -> bool:
         """Whether these are the first digits of a value, rounded or cut off, or those of the double next to it."""
@@ -56,3 +62,11 @@ class Decimal:
         """Whether these are, to the last digit, what a program prints for a value."""
         printed = repr(float(value))
         return self.value == Fraction(printed) and self.places == len(printed.partition(".")[2])
+
+
+def _power_of_ten(exponent: Node) -> int | None:
+    try:
+        shift = exact(exponent)
+    except UndefinedError:
+        return None
+    return int(shift) if shift is not None and shift.denominator == 1 and abs(shift) <= _FARTHEST_SHIFT else None

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from flint import fmpz
 
+from reward_server.math.budget import spend
 from reward_server.math.nodes import (
     Add,
     Based,
@@ -31,6 +32,7 @@ from reward_server.math.nodes import (
 MOST_BITS = 40_000
 MOST_TERMS = 400
 _LARGEST_DETERMINANT = 4
+_BITS_OF_ONE = 800  # of a number that takes one more unit of work
 
 
 class UndefinedError(Exception):
@@ -42,6 +44,7 @@ def exact(node: Node) -> Fraction | None:
 
     Raises:
         UndefinedError: it divides by zero.
+        BeyondBudgetError: it is too much work for where it is asked.
     """
     match node:
         case Num(value):
@@ -76,10 +79,14 @@ def bits(value: Fraction) -> int:
 
 
 def _bounded(value: Fraction) -> Fraction | None:
-    return value if bits(value) <= MOST_BITS else None
+    size = bits(value)
+    if size > _BITS_OF_ONE:
+        spend((size / _BITS_OF_ONE) ** 2)  # a greatest common divisor takes quadratic time
+    return value if size <= MOST_BITS else None
 
 
 def _sum(terms: tuple[Node, ...]) -> Fraction | None:
+    spend(len(terms))
     total: Fraction | None = Fraction(0)
     for term in terms:
         value = exact(term)  # every term is looked at, so that a division by zero is seen in any of them
@@ -88,6 +95,7 @@ def _sum(terms: tuple[Node, ...]) -> Fraction | None:
 
 
 def _product(factors: tuple[Node, ...]) -> Fraction | None:
+    spend(len(factors))
     total: Fraction | None = Fraction(1)
     for factor in factors:
         value = exact(factor)
@@ -117,8 +125,10 @@ def _integer_power(base: Fraction, exponent: int) -> Fraction | None:
         return base
     if base == -1:
         return Fraction(-1 if exponent % 2 else 1)
-    if bits(base) * abs(exponent) > MOST_BITS:
+    size = bits(base) * abs(exponent)
+    if size > MOST_BITS:
         return None
+    spend(size / _BITS_OF_ONE)
     return base**exponent
 
 
@@ -200,6 +210,7 @@ def series_terms(node: BigOperator, most: int) -> tuple[Node, ...] | None:
     if lower is None or upper is None or lower.denominator != 1 or upper.denominator != 1 or upper - lower >= most:
         return None
     indices = range(lower.numerator, upper.numerator + 1)
+    spend(len(indices) * sum(1 for _ in walk(node.body)))
     return tuple(substitute(node.body, node.variable, Num(Fraction(index))) for index in indices)
 
 

@@ -8,21 +8,42 @@
 - `symbolic`: SymPy, only in a worker.
 - `text`: what could not be read as mathematics, compared as text.
 
-`compare` runs in the server's process and is bounded to about a millisecond; it returns None for what takes more. A
-worker asks `compare_at_length`, which has the same rungs with more effort, and always ends in a verdict.
+`compare` runs in the server's process and is bounded to a few milliseconds, all rungs and all parts of the answers
+together; it returns None for what takes more. A worker asks `compare_at_length`, which has the same rungs with more
+effort, and always ends in a verdict.
+
+What goes wrong because of the answer is a verdict about it, `incorrect` with a reason, also where we did not foresee
+it. What goes wrong without the answer as well is raised, and no verdict.
 """
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
 from reward_server.math import words
+from reward_server.math.budget import BeyondBudgetError, limited
+from reward_server.math.exact import UndefinedError, exact
 from reward_server.math.lexer import LONGEST, BrokenError, TooLargeError, UnreadableError
 from reward_server.math.models import MathSettings, MathVerdict, Verification
-from reward_server.math.nodes import BigOperator, Call, Group, Node, Relation, Sym, Words, key, walk
+from reward_server.math.nodes import (
+    EXPRESSIONS,
+    BigOperator,
+    Call,
+    Group,
+    Letters,
+    Node,
+    Relation,
+    Sym,
+    Words,
+    children,
+    key,
+    walk,
+)
 from reward_server.math.numeric import IN_PROCESS, IN_WORKER, Effort
 from reward_server.math.parser import parse, parse_as_list
 from reward_server.math.structure import Comparer, Symbolic
@@ -41,6 +62,9 @@ _SAYS_SOMETHING = re.compile(r"[^\W_]")
 _LONGEST_NUMBER = 4_000
 _LONGEST_SHOWN = 300
 _LONGEST_IN_PROCESS = 400
+_WORK_IN_PROCESS = 2_000  # units of the budget: some milliseconds
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +76,7 @@ class Read:
     problem: str | None = None
     too_large: bool = False
     broken: bool = False
+    undefined: bool = False  # it divides by zero, and has no value that an answer could have
 
 
 def reference_problem(reference: str) -> str | None:
@@ -61,6 +86,8 @@ def reference_problem(reference: str) -> str | None:
     if _PLAIN_NUMBER.fullmatch(reference.strip()):
         return None
     found = _read_reference(reference)
+    if found.undefined:
+        return "the reference divides by zero"
     if found.node is not None or found.too_large:
         return None
     if found.broken or not _SAYS_SOMETHING.search(_EMPTY_COMMANDS.sub("", reference)):
@@ -76,14 +103,48 @@ def compare(reference: str, answer: str, settings: MathSettings) -> Verification
         return quick
     if len(left) + len(right) > _LONGEST_IN_PROCESS:
         return None if len(right) <= LONGEST else _too_long()
-    return _compare(left, right, settings, IN_PROCESS, None)
+    try:
+        with limited(_WORK_IN_PROCESS):
+            return _judged(left, right, settings, lambda: _compare(left, right, settings, IN_PROCESS, None))
+    except BeyondBudgetError:
+        return None
 
 
 def compare_at_length(reference: str, answer: str, settings: MathSettings, symbolic: Symbolic) -> Verification:
     """Decide, with the effort and the libraries of a worker."""
-    found = _compare(reference.strip(), answer.strip(), settings, IN_WORKER, symbolic)
+    left, right = reference.strip(), answer.strip()
+    found = _judged(left, right, settings, lambda: _compare(left, right, settings, IN_WORKER, symbolic))
     assert found is not None
     return found
+
+
+def _judged(
+    reference: str, answer: str, settings: MathSettings, compare: Callable[[], Verification | None]
+) -> Verification | None:
+    """What a comparison says; where it fails, whose fault that is.
+
+    A comparison that fails because of the answer has found nothing right in it, and must not be left unscored: an
+    answer could hide behind it. One of the reference with itself fails too where we or the task are at fault.
+    """
+    try:
+        return compare()
+    except (BeyondBudgetError, MemoryError):
+        raise  # limits have verdicts of their own
+    except UndefinedError:
+        return _verdict(False, "number", "a division by zero")
+    except Exception as error:  # noqa: BLE001 - whatever an answer can provoke, it shall not be spared its verdict
+        _compare_with_itself(reference, settings)
+        _log.exception("the comparison with an answer failed: %r with %r", reference, answer[:_LONGEST_SHOWN])
+        return _verdict(False, "limit", f"it cannot be compared: {type(error).__name__}")
+
+
+def _compare_with_itself(reference: str, settings: MathSettings) -> None:
+    """Raises whatever comparing a reference with anything would."""
+    node = _read_reference(reference).node
+    if node is not None:
+        comparer = Comparer(settings, IN_PROCESS)
+        comparer.equal(node, node)
+        comparer.understand(node)
 
 
 def _quick(left: str, right: str) -> Verification | None:
@@ -196,7 +257,8 @@ def _is_value_of(reference: words.Choice, value: str, settings: MathSettings) ->
     if node is None or words.choice(value) is not None:
         return False
     items = node.items if isinstance(node, Group) else ()
-    return not any(isinstance(one, Words) for one in walk(node)) and not any(isinstance(one, Sym) for one in items)
+    prose = any(isinstance(one, Words | Letters) for one in walk(node))
+    return not prose and not any(isinstance(one, Sym) for one in items)
 
 
 def _compare_other_readings(reference: Read, answer: Read, settings: MathSettings, effort: Effort) -> bool:
@@ -279,7 +341,24 @@ def _read_reference(text: str) -> Read:
 
 @lru_cache(maxsize=4096)
 def _read_and_kept(text: str) -> Read:
-    return _read(text)
+    found = _read(text)
+    if found.node is None:
+        return found
+    try:
+        with limited(_WORK_IN_PROCESS):
+            return replace(found, undefined=_is_undefined(found.node))
+    except BeyondBudgetError:
+        return found
+
+
+def _is_undefined(node: Node) -> bool:
+    if not isinstance(node, EXPRESSIONS):
+        return any(map(_is_undefined, children(node)))
+    try:
+        exact(node)
+    except UndefinedError:
+        return True
+    return False
 
 
 def _shown(read: Read) -> str:

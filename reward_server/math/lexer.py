@@ -13,7 +13,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from reward_server.math.units import PLAIN_UNITS, is_number_scale
+from reward_server.math.units import PLAIN_UNITS, PRODUCTS_TOO, is_number_scale
 
 LONGEST = 20_000
 MOST_TOKENS = 4_000
@@ -216,7 +216,8 @@ _IDEOGRAPHS = re.compile(f"[{_IDEOGRAPHIC}]+")
 _WORD = re.compile(rf"[^\W\d_{_IDEOGRAPHIC}](?:[^\W\d_{_IDEOGRAPHIC}]|['’-](?=[^\W\d_]))*")
 # Where a unit may end and a function cannot: it would lack its argument.
 _ENDS_A_QUANTITY = re.compile(r"[\s}$~]*(?:$|[,;.)\]/=]|\\right|(?:per|and|or)\b)")
-_ARTICLE_BEFORE = re.compile(r"\s+([A-Za-z]{2,})")
+_CIRCLED = frozenset("①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳")
+_CIRCLED_LIST = re.compile(r"([①-⑳]+)(?=\s*(?:$|[,;)\]}$.]|\\[,;!) }]|\\quad|\\text|and\b|or\b|[和或与]))")
 _ESCAPED_TWICE = re.compile(r"\\\\(?=[A-Za-z])")  # `\\\\frac`, where no line could break
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?|.)", re.DOTALL)
 _TWO_CHARACTER_OPERATORS = {
@@ -268,6 +269,8 @@ def _plain_characters(text: str) -> str:
 
 
 def _plain_character(character: str) -> str:
+    if character in _CIRCLED:
+        return character
     digit = unicodedata.digit(character, None)
     if digit is not None and unicodedata.category(character) == "Nd":
         return str(digit)
@@ -286,6 +289,7 @@ class _Lexer:
         self._brackets = 0  # round, square and set brackets, inside which a comma separates
         self._closers: list[str] = []  # for every TeX brace, what its end means: "}", or "" where it is not seen
         self._text_depths: list[int] = []  # the depth of braces at which text ends
+        self._visible_lefts: list[bool] = []  # for every \left, whether a delimiter stands there
         self._run()
 
     @property
@@ -309,6 +313,8 @@ class _Lexer:
         character = self.text[self.position]
         if character == "\\":
             self._command()
+        elif character in _CIRCLED:
+            self._circled()
         elif character.isdigit() or (character == "." and self._digit_follows()):
             self._number()
         elif character in "{}":
@@ -390,8 +396,15 @@ class _Lexer:
             self._add("operator" if name in _OPERATORS else "command", name)
 
     def _skip_null_delimiter(self, name: str) -> None:
-        if name in {"left", "right"} and self.position < self.end and self.text[self.position] == ".":
-            self.position += 1
+        r"""`\left.` and `\right.` are not seen; but `\left\{ … \right.` is a bracket that is left open on purpose."""
+        if name not in {"left", "right"}:
+            return
+        is_null = self.text.startswith(".", self.position)
+        self.position += is_null
+        if name == "left":
+            self._visible_lefts.append(not is_null)
+        elif self._visible_lefts and self._visible_lefts.pop() and is_null:
+            self._add("operator", "left open")
 
     def _skip_option(self) -> None:
         if self.text.startswith("[", self.position):
@@ -467,7 +480,7 @@ class _Lexer:
             self.position = dotted.end()
             return f"{digits}r{''.join(filter(None, dotted.groups()))}"
         repetend = _REPETEND.match(self.text, self.position)
-        if repetend is None and digits.endswith("."):
+        if repetend is None:
             repetend = _REPETEND_IN_PARENTHESES.match(self.text, self.position)
         if repetend is not None:
             self.position = repetend.end()
@@ -480,6 +493,19 @@ class _Lexer:
         if dots is not None and len(places) >= 6:
             self.position = dots.end()
         return digits
+
+    def _circled(self) -> None:
+        """`①③` are the numbers of two statements, a list; next to anything else a circled number is a label."""
+        if self.tokens and self.tokens[-1].kind in {"number", "name"}:
+            raise UnreadableError("a circled number after a value")
+        found = _CIRCLED_LIST.match(self.text, self.position)
+        if found is None:
+            raise UnreadableError("a circled number before what it labels")
+        for index, character in enumerate(found.group(1)):
+            if index:
+                self._add("operator", ",")
+            self._add("number", str(int(unicodedata.numeric(character))))
+        self.position = found.end(1)
 
     # Letters
 
@@ -512,7 +538,7 @@ class _Lexer:
 
     def _word(self, word: str) -> None:
         if len(word) == 1:
-            self._add("name" if word.isascii() and not self._is_article(word) else "word", word)
+            self._add("name" if word.isascii() else "word", word)
         elif word in FUNCTIONS and not self._is_unit(word) and word not in {"deg", "sign"}:
             self._add("function", word)
         else:
@@ -527,11 +553,6 @@ class _Lexer:
         if word not in _FUNCTIONS_OR_UNITS or not self._after_number:
             return False
         return _ENDS_A_QUANTITY.match(self.text, self.position) is not None
-
-    def _is_article(self, letter: str) -> bool:
-        """The first word of `\\text{a circle}`, but not of `\\text{a or b}`."""
-        after = _ARTICLE_BEFORE.match(self.text, self.position) if letter == "a" else None
-        return after is not None and after.group(1) not in _PLAIN_WORDS and not self.tokens
 
     def _is_infinity(self, letters: str) -> bool:
         """`oo` and `inf` at the end of an interval."""
@@ -565,7 +586,7 @@ class _Lexer:
             letters in _PLAIN_WORDS
             or (letters.istitle() and letters.lower() in _PLAIN_WORDS)
             or is_number_scale(letters)
-            or (after_number and letters in PLAIN_UNITS)
+            or (after_number and letters in PLAIN_UNITS and (self._spaced or letters not in PRODUCTS_TOO))
             or letters in _FUNCTIONS_OR_UNITS
             or not letters.isascii()
             or (len(letters) >= 4 and not (letters.isupper() and len(letters) <= 6))  # ABCD is a figure

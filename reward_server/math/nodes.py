@@ -237,6 +237,20 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
+class Letters:
+    """Letters side by side that need not be a product: `HHT` is a sequence, `ABC` a figure, `cat` a word."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approximate:
+    r"""What stands after `\approx`: a value that is near, and not this one."""
+
+    operand: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Ellipsis_:  # noqa: N801 - `Ellipsis` is a builtin
     """`…` in a list."""
 
@@ -269,12 +283,21 @@ Node = (
     | Cases
     | Figure
     | Words
+    | Letters
+    | Approximate
     | Ellipsis_
 )
 
 EXPRESSIONS = (Num, Sym, Const, Add, Mul, Div, Pow, Neg, Call, Apply, BigOperator, Percent, Degrees, Based)
 EMPTY_SET = Group("set", ())
 INFINITY = Const("oo")
+
+
+def approximate_value(node: Node) -> Node:
+    """What is only known to be near a value: the value of a quantity, and not its unit."""
+    if isinstance(node, Quantity):
+        return Quantity(approximate_value(node.value), node.unit)
+    return Approximate(node) if isinstance(node, EXPRESSIONS) else node
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -286,7 +309,7 @@ def children(node: Node) -> tuple[Node, ...]:
             return nodes
         case Div(left, right) | Pow(left, right) | Residue(left, right) | Builder(left, right):
             return (left, right)
-        case Neg(one) | Percent(one) | Degrees(one) | Quantity(one) | PlusMinus(one):
+        case Neg(one) | Percent(one) | Degrees(one) | Quantity(one) | PlusMinus(one) | Approximate(one):
             return (one,)
         case BigOperator(lower=lower, upper=upper, body=body):
             return tuple(part for part in (lower, upper, body) if part is not None)
@@ -382,6 +405,8 @@ def key(node: Node) -> str:
             return ("any(" if joiner == "or" else "list(") + ", ".join(sorted(map(key, nodes))) + ")"
         case Figure(kind, letters):
             return f"{kind} {letters}"
+        case Letters(text):
+            return f"Letters:{text}"
         case Words(text):
             return f"'{text}'"
         case Based(digits, base):

@@ -20,6 +20,7 @@ from fractions import Fraction
 
 from flint import acb, arb, ctx, fmpq, fmpz
 
+from reward_server.math.budget import spend
 from reward_server.math.exact import UndefinedError, determinant, exact
 from reward_server.math.nodes import (
     INFINITY,
@@ -47,6 +48,10 @@ from reward_server.math.nodes import (
 
 _FIRST_PRECISION = 128
 _FEWEST_POINTS = 3  # at which both sides are defined
+_WEIGHED = (Num, Pow, Call, Div, Add)  # whose size asks for precision
+_LEAVING_REALS = (Pow, Call)
+_COUNTED_TOGETHER = 50  # nodes
+_OF_A_COMPARISON = 40  # units of work to choose the points
 _USUAL_POINTS = 8  # after these, more are looked at only where both sides were seldom defined
 _MOST_EXPONENT_BITS = 64  # of the logarithm of anything that is computed
 
@@ -94,7 +99,9 @@ def _precision(bits: int) -> Iterator[None]:
 
 def compare(left: Node, right: Node, effort: Effort) -> Outcome:
     """Whether two expressions are equal as functions of their variables."""
-    if _size(left) + _size(right) > effort.nodes or len(free_names(left) | free_names(right)) > effort.names:
+    size = _size(left) + _size(right)
+    spend(_OF_A_COMPARISON + 4 * size)
+    if size > effort.nodes or len(free_names(left) | free_names(right)) > effort.names:
         return Outcome.UNKNOWN
     if any(not _has_values(side) for side in (left, right)):
         return Outcome.UNKNOWN
@@ -109,8 +116,9 @@ def compare(left: Node, right: Node, effort: Effort) -> Outcome:
 
 def proportional(left: Node, right: Node, effort: Effort) -> tuple[Outcome, int]:
     """Whether one expression is a constant real multiple of the other, and the sign of the multiple."""
-    names = free_names(left)
-    if names != free_names(right) or not names or _size(left) + _size(right) > effort.nodes:
+    names, size = free_names(left), _size(left) + _size(right)
+    spend(_OF_A_COMPARISON + 4 * size)
+    if names != free_names(right) or not names or size > effort.nodes:
         return Outcome.UNKNOWN, 0
     points = _points((left, right), sorted(names), whole=whole_names((left, right)))
     ratios: list[acb] = []
@@ -144,7 +152,9 @@ def proportional(left: Node, right: Node, effort: Effort) -> tuple[Outcome, int]
 
 def constant(node: Node, effort: Effort) -> acb | None:
     """A ball around the value of an expression without variables, None where it has none."""
-    if free_names(node) or _size(node) > effort.nodes:
+    size = _size(node)
+    spend(10 + size)
+    if free_names(node) or size > effort.nodes:
         return None
     evaluator = Evaluator({}, 256, effort)
     try:
@@ -221,18 +231,19 @@ class _Comparison:
         left, right = sides
         if left is None or right is None:
             return Outcome.UNKNOWN  # a hole, such as that of (x² - 9) / (x - 3), is no difference
-        if left.overlaps(right):
-            return Outcome.AGREE
-        if not self._complex and point:
-            real = [side.imag.contains(0) for side in sides if side is not None]
-            if real == [False, False]:
-                return Outcome.UNKNOWN  # neither is defined there for a reader who knows real numbers only
-            if False in real:
+        agree = left[0].overlaps(right[0])
+        # Where both are not real neither is defined for a reader who knows real numbers only.
+        if not self._complex and point and not (left[1] and right[1]):
+            if left[1] or right[1]:
                 return Outcome.DOMAINS_DIFFER
-        return Outcome.DIFFER
+            return Outcome.AGREE if agree else Outcome.UNKNOWN
+        return Outcome.AGREE if agree else Outcome.DIFFER
 
-    def _side(self, side: Node, point: Mapping[str, fmpq], precision: int) -> acb | None:
-        """The value at a point, None where it is undefined, which decides nothing."""
+    def _side(self, side: Node, point: Mapping[str, fmpq], precision: int) -> tuple[acb, bool] | None:
+        """The value at a point and whether it is real in all its parts; None where it is undefined, and says nothing.
+
+        As a difference of two logarithms of negative numbers a value is real again, but not to a reader.
+        """
         evaluator = Evaluator(point, precision, self._effort, self._log_base)
         try:
             value = evaluator.value(side)
@@ -240,7 +251,7 @@ class _Comparison:
             raise
         except (CannotEvaluateError, UndefinedError):
             return None
-        return value if value.is_finite() else None
+        return (value, evaluator.is_real) if value.is_finite() else None
 
     def _closely(self, point: Mapping[str, fmpq]) -> Outcome:
         """Compare again with a precision that every part of the expressions matters to."""
@@ -258,11 +269,11 @@ class _Comparison:
             right = self._side(self._right, point, precision)
             if left is None or right is None:
                 return Outcome.UNKNOWN
-            if not left.overlaps(right):
+            if not left[0].overlaps(right[0]):
                 return Outcome.DIFFER
             with _precision(precision):
-                difference = _upper_exponent(left - right)
-            if difference < _exponent(left) - needed / 2:
+                difference = _upper_exponent(left[0] - right[0])
+            if difference < _exponent(left[0]) - needed / 2:
                 return Outcome.AGREE
         return Outcome.UNKNOWN
 
@@ -432,10 +443,12 @@ class Evaluator:
     def __init__(self, values: Mapping[str, fmpq], precision: int, effort: Effort, log_base: int | None = None) -> None:
         self.values = values
         self.magnitude = 0  # bits by which the parts are larger or smaller than 1
+        self.is_real = True  # as far as is known: whether all parts are
         self._precision = precision
         self._effort = effort
         self._log_base = log_base
         self._work = 0
+        self._cost = 1 + precision / 128  # of one node
 
     def value(self, node: Node) -> acb:
         """The value of a node.
@@ -445,15 +458,21 @@ class Evaluator:
             UndefinedError: it divides by zero.
         """
         with _precision(self._precision):
-            return self._value(node)
+            found = self._value(node)
+        spend(self._work % _COUNTED_TOGETHER * self._cost)
+        return found
 
     def _value(self, node: Node) -> acb:
         self._work += 1
-        if self._work > self._effort.work:
-            raise TooMuchWorkError
+        if self._work % _COUNTED_TOGETHER == 0:
+            spend(_COUNTED_TOGETHER * self._cost)
+            if self._work > self._effort.work:
+                raise TooMuchWorkError
         value = self._of(node)
-        if isinstance(node, Num | Pow | Call | Div | Add):
+        if isinstance(node, _WEIGHED):
             self._weigh(value)
+            if self.is_real and isinstance(node, _LEAVING_REALS) and not value.imag.contains(0):
+                self.is_real = False
         return value
 
     def _weigh(self, value: acb) -> None:

@@ -33,6 +33,7 @@ from reward_server.math.nodes import (
     Ellipsis_,
     Figure,
     Group,
+    Letters,
     Matrix,
     Mul,
     NamedSet,
@@ -50,18 +51,24 @@ from reward_server.math.nodes import (
     Sym,
     Unit,
     Words,
+    approximate_value,
     key,
 )
 
 DEEPEST = 40
 _EXPONENT_BOUND = 5_000  # of 1e5000
 
+_ALL_DIGITS = re.compile(r"[0-9A-Z]+")
+_MOST_DIGITS = 6  # in tokens, of a number that is written with letters
+_BASES_WITH_LETTERS = frozenset(map(str, range(11, 37)))
 _ZERO_AFTER_COMMA = re.compile(r",0\d")  # of `1,000`, which is no list
 _END = Token("end", "")
 _SIGNS = frozenset({"operator", "command"})
+_NESTING = {"(": 1, "[": 1, "{": 1, "{set": 1, "langle": 1, ")": -1, "]": -1, "}": -1, "}set": -1, "rangle": -1}
 _NEVER_JOINING = frozenset({"number", "command", "function", "end"})
-_ENDS = (_END,) * 8
+_ENDS = (_END,) * 12
 _RELATIONS = frozenset("= < > <= >= != approx equiv in notin to perp parallel".split())
+_BEFORE_A_VALUE = frozenset("+ - * / ^ _ ( [ { {set , ; : | norm pm mp and or & row".split()) | _RELATIONS
 _LIST_WORDS = frozenset("and or und oder et ou y o e и или 和 或".split())
 _ALTERNATIVES = frozenset("or oder ou o или 或".split())
 _CONDITION_WORDS = frozenset("where for with when if mit où".split())
@@ -115,7 +122,31 @@ def parse(text: str) -> Node:
     Raises:
         UnreadableError: the text is outside of this grammar; `TooLargeError` where it is beyond a bound.
     """
-    return _Parser(tokenise(text)).answer()
+    tokens = tokenise(text)
+    parts = _numbered_parts(tokens)
+    if not parts:
+        return _Parser(tokens).answer()
+    return Group("tuple", tuple(_Parser(part).answer() for part in parts))
+
+
+def _numbered_parts(tokens: list[Token]) -> list[list[Token]]:
+    """The answers to the parts of a problem, `(1) 3; (2) 4`; none where they are not numbered from 1."""
+    if len(tokens) < 8 or [token.text for token in tokens[:3]] != ["(", "1", ")"]:
+        return []
+    starts, depth = [0], 0
+    for at, token in enumerate(tokens):
+        is_next = [one.text for one in tokens[at : at + 3]] == ["(", str(len(starts) + 1), ")"]
+        if is_next and depth == 0 and at > 3 and (tokens[at - 1].text in {",", ";"} or token.spaced):
+            starts.append(at)
+        if token.kind == "operator":
+            depth += _NESTING.get(token.text, 0)
+    if len(starts) < 2:
+        return []
+    parts = [tokens[start + 3 : end] for start, end in zip(starts, [*starts[1:], len(tokens)], strict=True)]
+    for part in parts:
+        while part and part[-1].text in {",", ";"}:
+            part.pop()
+    return parts if all(parts) else []
 
 
 def parse_as_list(text: str) -> Node | None:
@@ -235,13 +266,19 @@ class _Parser:
         approximate = self._is("approx")
         if self._accept("=", "approx") and approximate and not self._is_decimal():
             raise UnreadableError("an approximate value that is no decimal")
+        start = self._at
         operands = [self._name_of_value() or self._named_point() or self._set_expression()]
         if isinstance(operands[0], Relation):
             return operands[0]
         operators: list[str] = []
         while self._next.kind == "operator" and self._next.text in _RELATIONS:
             operators.append(self._take().text)
+            start = self._at
             operands.append(self._set_expression(self._plain_set() if operators[-1] == "in" else None))
+        if not operators or (operators == ["="] and isinstance(operands[0], Sym | Words | Apply)):
+            operands[-1] = self._as_letters(start) or operands[-1]
+        if approximate and not operators:
+            operands[-1] = approximate_value(operands[-1])
         if self._accept("pmod"):
             operands[-1] = Residue(operands[-1], self._argument())
         elif self._is("(") and self._peek(1).text in {"mod", "bmod"}:
@@ -255,6 +292,15 @@ class _Parser:
         if self._next.kind in {"number", "operator"}:
             return None
         return self._head() or self._measure() or self._extremum()
+
+    def _as_letters(self, start: int) -> Node | None:
+        """An operand of letters alone, where they can be read otherwise than as a product."""
+        letters = self._tokens[start : self._at]
+        if not 1 < len(letters) < 7 or any(one.kind != "name" or len(one.text) != 1 for one in letters):
+            return None
+        text = "".join(one.text for one in letters)
+        in_order = (text.isupper() and len(text) > 2) or text.casefold() in words.SHORT_WORDS
+        return Letters(text) if in_order else None
 
     def _is_decimal(self) -> bool:
         token = self._peek(1) if self._is("-", "+") else self._next
@@ -550,7 +596,7 @@ class _Parser:
         if token.text in {"(", "frac"} and self._at > 0 and self._is_unit_in_brackets():
             return False
         if token.kind == "number":
-            return self._tokens[self._at - 1].text in {")", "}", "!"}
+            return self._tokens[self._at - 1].text in {")", "}", "!"} and not self._follows_label()
         if token.kind == "command":
             return token.text in _FACTOR_COMMANDS
         if token.kind != "operator":
@@ -562,6 +608,10 @@ class _Parser:
         return token.text in {"(", "{", "lfloor", "lceil"} or (
             token.text == "|" and not self._bars and not self._separator_bars
         )
+
+    def _follows_label(self) -> bool:
+        """After `(2)`: it may number what follows, and two numbers side by side are no product."""
+        return self._at > 2 and [self._tokens[self._at - 3].text, self._tokens[self._at - 2].kind] == ["(", "number"]
 
     # Units
 
@@ -722,6 +772,9 @@ class _Parser:
     def _primary(self) -> Node:
         self._go_deeper()
         token = self._take()
+        if self._next.kind == "name" and (based := self._with_letters_as_digits(token)) is not None:
+            self._depth -= 1
+            return based
         match token.kind:
             case "number":
                 node = self._after_number(token)
@@ -739,6 +792,24 @@ class _Parser:
                 raise BrokenError("ends too early")
         self._depth -= 1
         return node
+
+    def _with_letters_as_digits(self, first: Token) -> Node | None:
+        """`ABC_{16}`: digits of a base beyond ten, two or more of them, side by side."""
+        digits, ahead = first.text, 0
+        while (token := self._peek(ahead)).kind in {"name", "number"} and not token.spaced and ahead < _MOST_DIGITS:
+            digits += token.text
+            ahead += 1
+        braced = self._peek(ahead + 1).text == "{"
+        base = self._peek(ahead + 1 + braced)
+        if self._peek(ahead).text != "_" or base.kind != "number" or base.text not in _BASES_WITH_LETTERS:
+            return None
+        if not _ALL_DIGITS.fullmatch(digits) or any(int(digit, 36) >= int(base.text) for digit in digits):
+            return None
+        after = ahead + 2 + 2 * braced
+        if self._peek(after).text == "^" or (braced and self._peek(after - 1).text != "}"):
+            return None  # `2C_{16}^3` counts combinations
+        self._at += after
+        return Based(digits, int(base.text))
 
     def _number(self, token: Token) -> Num:
         digits, _, repetend = token.text.partition("r")
@@ -799,10 +870,19 @@ class _Parser:
             elif self._is("^") and self._peek(1).text == "'":
                 self._at += 2
                 marks += "'"
+            elif self._is("^") and self._is_star():
+                marks += "*"
             elif self._accept("_"):
                 marks += "_" + self._subscript()
             else:
                 return marks
+
+    def _is_star(self) -> bool:
+        """`x^*` and `x^{*}`, which names another thing than `x`; reads it, where it is there."""
+        ahead = [self._peek(at).text for at in (1, 2, 3)]
+        length = 2 if ahead[0] == "*" else 4 if ahead == ["{", "*", "}"] else 0
+        self._at += length
+        return bool(length)
 
     def _subscript(self) -> str:
         if not self._accept("{"):
@@ -821,6 +901,8 @@ class _Parser:
 
     def _name(self, token: Token) -> Node:
         name = token.text
+        if name in {"a", "A"} and self._next.kind == "word" and self._is_article(token):
+            return self._words(token)
         marks = self._marks()
         if not marks and name in {"i", "e"} and name not in self._bound:
             return Const(name)
@@ -854,6 +936,11 @@ class _Parser:
         numbers = Num(Fraction(int(total))), Num(Fraction(int(chosen.text)))
         choices = Call("binom", numbers)
         return choices if letter == "C" else Mul((choices, Call("factorial", numbers[1:])))
+
+    def _is_article(self, token: Token) -> bool:
+        r"""`a` before a word that is set like it; in `a\text{ cm}` it is a variable."""
+        starts = self._at < 2 or self._tokens[self._at - 2].kind != "number"
+        return starts and self._next.spaced and token.as_text == self._next.as_text and self._joining_word() is None
 
     def _words(self, token: Token) -> Node:
         spelled = [token.text]
@@ -896,6 +983,8 @@ class _Parser:
         return self._argument()
 
     def _function_argument(self) -> Node:
+        if self._next is _END:
+            raise UnreadableError("a function of nothing")
         if self._is("(", "[", "{"):
             inside = self._bracketed(self._take().text)
             if isinstance(inside, Group | Relation):
@@ -939,7 +1028,7 @@ class _Parser:
             inside = self._statement()
         closing = self._take()
         if closing.kind != "operator" or closing.text not in {")", "]", "["}:
-            raise BrokenError("a bracket is not closed")
+            raise (BrokenError if closing is _END else UnreadableError)("a bracket is not closed")
         several = isinstance(inside, Group) and inside.kind == "list" and inside.joiner == ","
         open_left, open_right = opening != "[", closing.text != "]"
         if not several:
@@ -977,14 +1066,18 @@ class _Parser:
                 self._expect("}set")
                 return Builder(element, condition)
         if layout and not self._is("}set"):
+            self._accept("left open")
             return _braced_on_the_left(element)
         self._expect("}set")
         return Group("set", element.items if isinstance(element, Group) and element.kind == "list" else (element,))
 
     def _between_bars(self, opening: str) -> Node:
+        stands_between = self._at > 1 and self._tokens[self._at - 2].text not in _BEFORE_A_VALUE
         self._bars += 1
         kept, self._separator_bars = self._separator_bars, 0
         inside = self._sum()
+        if stands_between and self._next is _END:
+            raise UnreadableError("a bar that relates two values")  # `p | q`
         self._expect(opening)
         self._bars -= 1
         self._separator_bars = kept
@@ -1004,14 +1097,18 @@ class _Parser:
             return self._number(self._take())
         if token.kind in {"name", "function", "command"} or token.text == "(":
             return self._primary()
-        raise BrokenError("an argument is missing")
+        raise self._without_argument()
+
+    def _without_argument(self) -> UnreadableError:
+        """Cut off only where nothing follows: `x^` and not `x^*`."""
+        return (BrokenError if self._next is _END else UnreadableError)("an argument is missing")
 
     def _digit_argument(self) -> Node:
         r"""As TeX reads it: of `\frac12` the first digit."""
         token = self._next
         if token.kind == "number" and len(token.text) > 1:
             if not token.text.isdigit():
-                raise BrokenError("an argument is missing")
+                raise UnreadableError("an argument that is not in braces")
             self._tokens[self._at : self._at + 1] = [Token("number", digit) for digit in token.text]
         return self._argument()
 
@@ -1183,7 +1280,7 @@ class _Parser:
         name = self._environment_name()
         if name == "array":
             self._skip_column_specification()
-        rows = self._rows()
+        rows = self._rows(every_cell=name in _MATRICES)
         if self._environment_name() != name:
             raise UnreadableError("environments that do not match")
         if name == "cases":
@@ -1217,21 +1314,30 @@ class _Parser:
                 raise BrokenError("an environment is not closed")
             depth += {"{": 1, "}": -1}.get(token.text, 0)
 
-    def _rows(self) -> tuple[tuple[Node, ...], ...]:
+    def _rows(self, *, every_cell: bool) -> tuple[tuple[Node, ...], ...]:
         rows: list[tuple[Node, ...]] = []
         row: list[Node] = []
+        marks = 0
+
+        def end_row() -> None:
+            nonlocal row, marks
+            if every_cell and (row or marks) and len(row) != marks + 1:
+                raise UnreadableError("an empty cell")
+            if row:
+                rows.append(tuple(row))
+            row, marks = [], 0
+
         with self._inside_brackets():
             while not self._accept("end"):
                 if self._accept("row"):
-                    if row:
-                        rows.append(tuple(row))
-                    row = []
-                elif not self._accept("&"):
+                    end_row()
+                elif self._accept("&"):
+                    marks += 1
+                else:
                     if self._next is _END:
                         raise BrokenError("an environment is not closed")
                     row.append(self._statement())
-        if row:
-            rows.append(tuple(row))
+        end_row()
         if not rows:
             raise UnreadableError("an empty environment")
         return tuple(rows)

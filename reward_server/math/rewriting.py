@@ -65,6 +65,8 @@ def _signed(node: Node, signs: Iterator[int]) -> Node:
             return Percent(_signed(operand, signs))
         case Quantity(value, unit):
             return Quantity(_signed(value, signs), unit)
+        case Group(kind, items, joiner):
+            return Group(kind, tuple(_signed(item, signs) for item in items), joiner)
         case _:
             return node
 

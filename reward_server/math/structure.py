@@ -15,12 +15,14 @@ value differ, `None` where it takes more than this module has. What may stand fo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeGuard
 
-from reward_server.math import numeric
+from reward_server.math import numeric, units, words
+from reward_server.math.budget import BeyondBudgetError, is_limited, spend
 from reward_server.math.constants import same_families
 from reward_server.math.decimals import Decimal
 from reward_server.math.exact import UndefinedError, exact
@@ -31,6 +33,7 @@ from reward_server.math.nodes import (
     INFINITY,
     Add,
     Apply,
+    Approximate,
     Based,
     BigOperator,
     Builder,
@@ -42,6 +45,7 @@ from reward_server.math.nodes import (
     Ellipsis_,
     Figure,
     Group,
+    Letters,
     Matrix,
     Mul,
     NamedSet,
@@ -50,6 +54,7 @@ from reward_server.math.nodes import (
     Num,
     Percent,
     PlusMinus,
+    Pow,
     Quantity,
     Ratio,
     Relation,
@@ -57,6 +62,7 @@ from reward_server.math.nodes import (
     SetOperation,
     Sym,
     Words,
+    approximate_value,
     children,
     free_names,
     key,
@@ -69,8 +75,10 @@ from reward_server.math.rewriting import numerator, with_both_signs
 _MOST_UNORDERED = 60
 _LETTERS_OF_CONSTANTS = frozenset({"e", "i"})
 _MOST_PIECES = 24
+_OF_A_PAIR = 3  # units of work to find out how two parts are compared
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!=", "approx": "approx"}
-_EMPTY_WORDS = frozenset({"no solution", "no solutions", "empty set", "no real solution", "no real solutions"})
+_EMPTY_WORDS = frozenset({"no solution", "no solutions", "empty set"})
+_NO_REAL_SOLUTION = frozenset({"no real solution", "no real solutions"})
 _EMPTY_ABROAD = frozenset(
     {"无解", "空集", "解なし", "нет решений", "sin solución", "no tiene solución", "pas de solution", "aucune solution"}
     | {"keine lösung", "nessuna soluzione"}
@@ -151,18 +159,14 @@ class _Several:
 
     kind: str
     items: tuple[_Meaning, ...]
-    joiner: str = ","  # as in `Group`
+    joiner: str = ","  # as in `Group`; or "said", of a set in words
 
 
 @dataclass(frozen=True, slots=True)
 class _Broken:
-    """A statement that is false in itself, `42 = 41`; equal to nothing.
-
-    `certain` is False where only a worker can tell whether it is.
-    """
+    """A statement that is false in itself, `42 = 41`; equal to nothing."""
 
     reason: str
-    certain: bool = True
 
 
 _Meaning = Node | _RealSet | _Ranged | _Assigned | _Equation | _Family | _Several | _Broken
@@ -175,6 +179,7 @@ class Comparer:
         self._settings = settings
         self._effort = effort
         self._symbolic = symbolic
+        self._inside = 0  # how many groups the parts are inside of that are compared
         self.method = "structure"
         self.reason: str | None = None
 
@@ -207,7 +212,9 @@ class Comparer:
             case Words(text) if text in _EMPTY_ABROAD:
                 return self._meaning(Words("no solution"))
             case Words(text) if text in _EMPTY_WORDS:
-                return _Several("set", ())
+                return _Several("set", (), "said")
+            case Words(text) if text in _NO_REAL_SOLUTION:
+                return Words("no real solution")
             case Words(text) if text in _NAMED_IN_WORDS:
                 return self._meaning(NamedSet(_NAMED_IN_WORDS[text]))
             case Mul(factors) if any(isinstance(factor, Matrix) for factor in factors):
@@ -228,7 +235,7 @@ class Comparer:
         if kind in {"tuple", "angle"}:
             points = with_both_signs(Group(kind, items))
             if len(points) > 1:
-                return _Several("list", tuple(self._meaning(point) for point in points))
+                return _Several("list", tuple(map(self._meaning, points)))
         meanings = tuple(self._meaning(item) for item in items)
         return _Several(kind, self._spliced(meanings) if kind == "set" else meanings)
 
@@ -312,9 +319,11 @@ class Comparer:
         if _is_name(first) and not any(_occurs(first, other) for other in others):
             if isinstance(first, Group):
                 return self._assigned_together(first, others)
-            if node.operators == ("approx",) and Decimal.of(others[0]) is None:
+            if node.operators == ("approx",) and Decimal.of(_without_unit(others[0])) is None:
                 return _Broken("an approximate value that is no decimal")
             value = self._chain(*_without_formulas(others, node.operators[1:]))
+            if node.operators == ("approx",) and not isinstance(value, _Broken):
+                value = approximate_value(value)
             return value if isinstance(value, _Broken) else _Assigned(first, self._meaning(value))
         last = node.operands[-1]
         if len(node.operands) == 2 and isinstance(last, Sym) and last.name not in free_names(first):
@@ -324,8 +333,6 @@ class Comparer:
             return self._meaning(value)
         if isinstance(first, Const) and first.name in _LETTERS_OF_CONSTANTS and _is_numeric(others):
             return self._equality(Relation(node.operators, (Sym(first.name), *others)))  # no value, but a name
-        if not value.certain and self._symbolic is None:
-            return value
         if len(node.operands) == 2 and free_names(first) | free_names(last):
             return _Equation(first, last)
         return value
@@ -345,9 +352,11 @@ class Comparer:
             sides = self._meaning(value), self._meaning(operand)
             if operator == "approx" and isinstance(operand, Node) and self._rounds_to(value, operand):
                 continue
-            same = self._equal(*sides) if all(isinstance(side, Node) for side in sides) else False
-            if same is not True:
-                return _Broken("a chain of equations that is not true", certain=same is False)
+            equal = self._equal(*sides) if all(isinstance(side, Node) for side in sides) else False
+            if equal is None and is_limited():
+                raise BeyondBudgetError  # a worker may find out whether it is true
+            if equal is not True:
+                return _Broken("a chain of equations that is not true")
             value = operand
         return value
 
@@ -590,6 +599,7 @@ class Comparer:
 
     def _less(self, left: Node, right: Node) -> bool | None:
         """Whether one constant is certainly less than another; None where they are equal or not known."""
+        spend(_OF_A_PAIR)
         if left == right:
             return None
         if left == Neg(INFINITY) or right == INFINITY:
@@ -612,11 +622,12 @@ class Comparer:
     # Comparing what was meant
 
     def _equal(self, left: _Meaning, right: _Meaning) -> Verdict:
+        spend(_OF_A_PAIR)
         for one, other in ((left, right), (right, left)):
             match one:
-                case _Broken(reason, certain):
+                case _Broken(reason):
                     self.reason = reason
-                    return False if certain or self._symbolic is not None else None
+                    return False
                 case _Assigned() if not isinstance(other, _Assigned | _Equation):
                     return self._named_and_bare(one, other)
                 case _Equation():
@@ -709,7 +720,7 @@ class Comparer:
                 pairs = zip(named.name.items, named.value.items, strict=True)
                 return self._equal(_Several("list", tuple(_Assigned(name, value) for name, value in pairs)), bare)
             return False
-        if isinstance(bare, _Ranged):
+        if isinstance(bare, _Ranged) or _is_class(named.value) != _is_class(bare):
             return False
         if isinstance(named.name, Sym) and _kinds(named.value, bare) == {"list", "tuple"}:
             return False
@@ -717,6 +728,8 @@ class Comparer:
 
     def _both_named(self, left: _Assigned, right: _Assigned) -> Verdict:
         if left.domain is not None and right.domain is not None and key(left.domain) != key(right.domain):
+            return False
+        if _is_class(left.value) != _is_class(right.value):
             return False
         if isinstance(left.name, Apply) and isinstance(right.name, Apply):
             return self._functions(left, right)
@@ -745,7 +758,10 @@ class Comparer:
         ]
         for one, other in renamed:
             if not (isinstance(one, Sym) and isinstance(other, Sym) and isinstance(value, Node)):
-                return self._equal(one, other)
+                same = self._equal(one, other)
+                if same is not True:
+                    return same
+                continue
             if one.name in free_names(value):
                 return False
             value = substitute(value, other.name, one)
@@ -834,13 +850,24 @@ class Comparer:
     def _in_order(self, left: _Several, right: _Several) -> Verdict:
         if len(left.items) != len(right.items):
             return False
-        return self._all(zip(left.items, right.items, strict=True))
+        with self._inside_a_group():
+            return self._all(zip(left.items, right.items, strict=True))
+
+    @contextmanager
+    def _inside_a_group(self) -> Iterator[None]:
+        """Where the braces of a set are no longer those around the whole answer."""
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
 
     def _same_sets(self, left: _Several, right: _Several) -> Verdict:
         verdict: Verdict = True
         for these, those in ((left.items, right.items), (right.items, left.items)):
             for this in these:
-                found = self._any(self._comparison(this, that) for that in those)
+                with self._inside_a_group():
+                    found = self._any(self._comparison(this, that) for that in those)
                 if found is False:
                     return False
                 verdict = None if found is None else verdict
@@ -862,7 +889,8 @@ class Comparer:
         undecided = False
         for item in left.items:
             for index, candidate in enumerate(remaining):
-                verdict = self._equal(item, candidate)
+                with self._inside_a_group():
+                    verdict = self._equal(item, candidate)
                 if verdict is True:
                     del remaining[index]
                     break
@@ -897,8 +925,10 @@ class Comparer:
             if not column or group.kind not in {"tuple", "angle"}:
                 return False
             return self._all(zip(group.items, (self._meaning(row[0]) for row in single.rows), strict=True))
+        if group.kind == "set" and not group.items and group.joiner != "said":
+            return single == Words("no real solution")
         if group.kind == "set" and len(group.items) == 1 and isinstance(single, (*EXPRESSIONS, Quantity)):
-            return self._equal(group.items[0], single)
+            return self._equal(group.items[0], single) if self._inside == 0 else False
         return False
 
     # Single nodes
@@ -910,11 +940,13 @@ class Comparer:
             match one:
                 case Quantity():
                     return self._quantities(one, other)
+                case Approximate(operand):
+                    return self._approximates(operand, other)
                 case Residue():
                     return self._residues(one, other)
                 case Ratio():
                     return self._ratios(one, other)
-                case Degrees() if not isinstance(other, Degrees):
+                case Degrees() if not isinstance(other, Degrees | Approximate):
                     return self._degrees(one, other)
                 case Based() if not isinstance(other, Based):
                     return False
@@ -937,6 +969,10 @@ class Comparer:
                 kind = "tuple" if left.operator == "-" else "list"
                 sides = [_Several(kind, tuple(map(self._meaning, side.operands))) for side in (left, right)]
                 return self._groups(sides[0], sides[1])
+            case (Letters(letters), Words(text, written)) | (Words(text, written), Letters(letters)):
+                return letters == written or (text in words.SHORT_WORDS and letters.casefold() == text)
+            case (Letters(letters), other) | (other, Letters(letters)) if isinstance(other, EXPRESSIONS):
+                return self._expressions(_product_of(letters), other)
             case (Words(text), Mul() as product) | (Mul() as product, Words(text)):
                 return len(product.factors) <= 3 and _spelled(product).casefold() == text
             case _ if isinstance(left, EXPRESSIONS) and isinstance(right, EXPRESSIONS):
@@ -945,6 +981,7 @@ class Comparer:
                 return False
 
     def _quantities(self, quantity: Quantity, other: Node) -> Verdict:
+        other = _with_spelled_unit(other)
         if not isinstance(other, Quantity):
             if self._settings.units == "required":
                 self.reason = "only one side has a unit"
@@ -960,6 +997,19 @@ class Comparer:
             return self._nodes(quantity.value, other.value)
         sides = [Mul((Num(factor), one.value)) for factor, one in zip(factors, (quantity, other), strict=True)]
         return self._expressions(sides[0], sides[1])
+
+    def _approximates(self, near: Node, other: Node) -> Verdict:
+        r"""A decimal after `\approx` stands for a value that it shows enough of, and for a decimal that is as near."""
+        if isinstance(other, Approximate):
+            return self._nodes(near, other.operand)
+        if isinstance(near, Degrees):
+            return self._approximates(near.operand, other.operand if isinstance(other, Degrees) else other)
+        decimal = Decimal.of(near)
+        if decimal is None or not isinstance(other, EXPRESSIONS):
+            return False
+        if Decimal.of(other) is not None:
+            return self._expressions(near, other)
+        return False if decimal.significant < self._settings.decimal_digits else self._as_decimals(near, other)
 
     def _degrees(self, degrees: Degrees, other: Node) -> Verdict:
         if not isinstance(other, EXPRESSIONS):
@@ -977,7 +1027,10 @@ class Comparer:
             return self._nodes(residue.value, other)
         if self._nodes(residue.modulus, other.modulus) is not True:
             return False
-        values = [exact(part) for part in (residue.value, other.value, residue.modulus)]
+        try:
+            values = [exact(part) for part in (residue.value, other.value, residue.modulus)]
+        except UndefinedError:
+            return self._undefined()
         if values[0] is None or values[1] is None or not values[2]:
             return self._nodes(residue.value, other.value)
         return ((values[0] - values[1]) / values[2]).denominator == 1
@@ -998,7 +1051,11 @@ class Comparer:
             first = ratio.items[0], other.items[0]
             pairs = zip(ratio.items[1:], other.items[1:], strict=True)
             # A ratio of which one part is 0 is compared as it stands: products would say 0 = 0.
-            if any(exact(item) == 0 for item in ratio.items + other.items if isinstance(item, EXPRESSIONS)):
+            try:
+                zero = any(exact(item) == 0 for item in ratio.items + other.items if isinstance(item, EXPRESSIONS))
+            except UndefinedError:
+                return self._undefined()
+            if zero:
                 return self._all(zip(ratio.items, other.items, strict=True))
             return self._all((Mul((first[0], two)), Mul((first[1], one))) for one, two in pairs)
         if ratio.clock or len(ratio.items) != 2 or not isinstance(other, EXPRESSIONS):
@@ -1060,8 +1117,7 @@ class Comparer:
         try:
             values = exact(left), exact(right)
         except UndefinedError:
-            self.reason = "a division by zero"
-            return False
+            return self._undefined()
         if values[0] is not None and values[1] is not None:
             self._used("number")
             if values[0] == values[1]:
@@ -1104,8 +1160,8 @@ class Comparer:
         decimal = decimals[0] or decimals[1]
         value = right if decimals[0] is not None else left
         assert decimal is not None
-        if free_names(value):
-            return None
+        if free_names(value) or decimal.is_whole or _is_whole(value):
+            return None  # integers are compared exactly
         verdict = self._shows(decimal, value)
         if verdict is True and decimal.significant < self._settings.decimal_digits:
             self.reason = f"a decimal needs {self._settings.decimal_digits} significant digits to stand for this value"
@@ -1123,6 +1179,10 @@ class Comparer:
         self._used("numeric")
         verdicts = {decimal.shows(end) for end in numeric.bounds(ball.real)}
         return verdicts.pop() if len(verdicts) == 1 else None
+
+    def _undefined(self) -> Verdict:
+        self.reason = "a division by zero"
+        return False
 
     def _used(self, method: str) -> None:
         self.method = method
@@ -1150,7 +1210,9 @@ def _with_names_of_constants(chain: Relation) -> Relation:
 def _is_name(node: Node) -> bool:
     """What can stand before an equals sign as the name of what follows."""
     match node:
-        case Sym() | Words() | Figure():
+        case Words(text):
+            return not words.unsays(text)
+        case Sym() | Figure():
             return True
         case Apply(_, arguments):
             return all(isinstance(argument, Sym | Num) for argument in arguments)
@@ -1211,6 +1273,43 @@ def _multiplied(factors: tuple[Node, ...]) -> Matrix | None:
 
 def _is_point_of_names(node: Node) -> bool:
     return isinstance(node, Group) and node.kind == "tuple" and all(isinstance(item, Sym) for item in node.items)
+
+
+def _is_whole(node: Node) -> bool:
+    value = exact(node)
+    return value is not None and value.denominator == 1
+
+
+def _product_of(letters: str) -> Node:
+    return Mul(tuple(Const(letter) if letter in {"e", "i"} else Sym(letter) for letter in letters))
+
+
+def _with_spelled_unit(node: Node) -> Node:
+    """`5cm` that was read as a product, as a quantity; any other node just as it is."""
+    if not isinstance(node, Mul):
+        return node
+    factors = list(node.factors)
+    power = 1
+    if isinstance(factors[-1], Pow) and factors[-1].exponent in {Num(Fraction(2)), Num(Fraction(3))}:
+        power = 2 if factors[-1].exponent == Num(Fraction(2)) else 3
+        factors[-1] = factors[-1].base
+    for length in (2, 3):
+        spelled = "".join(one.name if isinstance(one, Sym) else "?" for one in factors[-length:])
+        unit = units.unit_of([spelled]) if spelled in units.PRODUCTS_TOO else None
+        if unit is not None and len(factors) > length:
+            value = Mul(tuple(factors[:-length])) if len(factors) > length + 1 else factors[0]
+            return Quantity(value, units.raised(unit, power))
+    return node
+
+
+def _without_unit(node: Node) -> Node:
+    match node:
+        case Quantity(value):
+            return value
+        case Degrees(operand):
+            return operand
+        case _:
+            return node
 
 
 def _is_function(node: Node) -> bool:
@@ -1290,10 +1389,21 @@ def _kinds(*meanings: _Meaning) -> set[str]:
 
 
 def _states(meaning: _Meaning) -> bool:
-    """Whether this is a statement or words, and no bare value or point."""
+    """Whether this is a statement, words or the letter of a choice, and no bare value or point."""
+    match meaning:
+        case _Several(_, items):
+            return any(map(_states, items))
+        case Sym(name):
+            return len(name) == 1 and name.isupper()
+        case _:
+            return not isinstance(meaning, Node) or isinstance(meaning, Relation | Words | Letters)
+
+
+def _is_class(meaning: _Meaning) -> bool:
+    """Whether this is all numbers that leave a remainder, and not the remainder."""
     if isinstance(meaning, _Several):
-        return any(map(_states, meaning.items))
-    return not isinstance(meaning, Node) or isinstance(meaning, Relation | Words)
+        return any(map(_is_class, meaning.items))
+    return isinstance(meaning, Residue | _Family)
 
 
 def _interval(kind: str, lower: Node, upper: Node) -> _RealSet:

@@ -1,8 +1,9 @@
 """Units of measurement and counted things: which word is which, and what one of it is worth in base units.
 
-A unit may be left out of an answer, so a word is one only where we know it, or where it is a plain plural, `apples`.
-Any other word might carry meaning of its own (`or`, `lakh`, `recurring`): what it stands in is compared as text. A
-thing that is counted is a base unit of its own. Symbols are compared with their case, words without.
+A unit may be left out of an answer, so a word is one only where we know it, as a unit or as a thing that is counted, in
+the singular or the plural. Any other word might carry meaning of its own (`or`, `lakh`, `millones`): what it stands in
+is compared as text. A thing that is counted is a base unit of its own. Symbols are compared with their case, words
+without.
 """
 
 # ruff: noqa: SIM905 - a paragraph of words is read more easily than a list of strings
@@ -148,24 +149,24 @@ _NAMED_SYMBOLS = {
 _SYMBOLS, _SPELLED = _units()
 
 # Things that are counted or measured, one of them; plural endings in -s are taken off.
-_THINGS = frozenset(
+_USUAL_THINGS = frozenset(
     """people
     acre age angle animal answer apple arrangement atom baby bag ball banana base basket bead bean bee bicycle bike
     bird block boat book bottle bowl box boy bracelet branch bridge brick brother bus bushel cake calorie candle
     candy car card carton cat centimeter chair chance chapter child children chocolate choice circle class
-    classmate clique coin color colour combination congruence contestant cookie counter country couple cow crayon
+    classmate clique coin color colour combination congruence contestant cookie counter country cow crayon
     cup customer cycle deer dice die digit dog dollar dot door dress duck edge egg element employee
     envelope equation face family fish flight floor flower friend fruit function furlong gallon
     game geese girl goat goose graph group guest hand handshake hectare hen horse horsepower house integer
     intersection item jar kid knot lamp lap leaf leaves league leg lemon letter level light line liter
     loaf loaves man marble mark match member men mice module molecule monkey mouse move muffin node
-    note orange orchid outcome ox oxen page painting pair pan parameter part partition party passenger path
+    note orange orchid outcome ox oxen page painting pan parameter part partition party passenger path
     pattern peach pear pen pencil penny pence permutation person pie piece pig pint pixel pizza place plane plant
-    plate player point polygon possibility potato problem quart question rabbit ratio rectangle region ring
+    plate player point polygon possibility potato problem question rabbit ratio rectangle region ring
     room rope rose round row ruler seat segment sequence series set shape sheep sheet ship shirt shoe side sister
     sock soldier solution spider square staff stamp star state step stick stone store story straw student subset
     swan table tablespoon teacher team teaspoon teeth term ticket tile time toe ton tooth toy train tree triangle
-    trick trip triple trout turn unit value variable vertex vertices vote voter voucher wall way weekday wheel wife
+    trick trip trout turn unit value variable vertex vertices vote voter voucher wall way weekday wheel wife
     win window wives wolf wolves woman women word worker yard year zebra cl tbsp tsp pt qt gal ac ha kcal cal psi
     atm torr mmhg ppm rpm dpi mpg fps crowns kwh ev dyne erg lux lumen candela tesla weber henry farad siemens
     becquerel sievert gray katal parsec angstrom micron fathom peso franc krone krona crown won baht lira dinar
@@ -175,6 +176,73 @@ _THINGS = frozenset(
     名学生 個 台 枚 匹 歳 раз раза штук штука дней день часов час часа минут человек
     см м км кг г л метров метра""".split()
 )
+_OTHER_THINGS = frozenset(
+    """accident account activity actor ad adult aircraft airplane album alien ant apartment appointment apricot aquarium
+    arc area army arrow art artist asset athlete attempt auction author automobile award axe bacteria bacterium badge
+    bagel bale balloon ballot bamboo band bank banker bar barrel baseball basketball bat bath battery bay bear beaver
+    bed bell belt bench bet bicyclist bill bin birthday biscuit blanket blouse board bomb bone bookcase booklet
+    bookmark bookshelf bookstore boss bottlecap bouquet bowler bracket bread breakfast breath bride brownie brush
+    bubble bucket bug building bulb bull bun bunch bunny burger butterfly button cabbage cabin cactus cage calf call
+    calves camel camera camp camper canal candidate cane cannon canoe cap captain caramel caravan carnation carpenter
+    carpet carriage carrot cart cartoon case castle caterpillar cattle ceiling celebrity cell centre cereal
+    certificate chain champion channel character charm check cheese cherry chess chessboard chest chick chicken chief
+    chimney chip chord chore cinema citizen city claim clam client clip clock cloth cloud clown club clue coach coat
+    coconut code codeword coffee column comic committee commuter company competition competitor component computer
+    concert cone configuration container contest cookbook copy cord corn corner costume cottage couch coupon course
+    court cousin crab cracker crane crate creature credit crew cricket criminal crocodile crop crossing cucumber
+    cupcake curtain curve cut cyclist cylinder daisy dam dancer date daughter deal deck defect delivery dentist
+    deposit desk dessert detective device diagonal diagram diamond diet dinner dinosaur director disc dish disk dive
+    diver division doctor document doll dolphin domino donation donkey donor donut doughnut dragon drawer drawing
+    dream drink driver drum dwarf ear earring eel elephant elevator elf elves email emperor engine engineer essay
+    event exam example exercise expert explorer extension fan farm farmer father feather fee fence ferry festival
+    field fig figure file film finalist finger fire firefighter fireman fisherman flag flavor flavour flea fly foal
+    folder font food football fork form formula fox foxes fraction frame freshman freshmen frog gallery garage garden
+    gardener gas gate gem generation ghost giant gift giraffe girlfriend glass glove goal gold goldfish golfer gown
+    grader grain grandchild grandchildren grape grapefruit grasshopper guard guitar gum gun guy gymnast habit hair
+    hall hallway hammer hamster handkerchief handle hare hat hawk head heap heart helicopter helmet herd hero hexagon
+    hiker hill hippo hit hole holiday home hook hoop hospital host hotel household husband hyena ice igloo image
+    inhabitant ink insect instruction instrument interval invitation iron island jacket jeep jelly jewel job joke
+    journey judge jug juice jump juror key keyboard kilogramme king kitchen kite kitten knife knight knives label
+    laborer ladder lady lake lamb land lane lantern lawn lawyer layer leader lecture lemonade lens lesson letterbox
+    librarian library lid lift lily limousine lion list lizard llama lock locker log lollipop lorry lot luggage lunch
+    machine magazine magician magnet maid mail mall manager mango map marathon marker market mask mat match matchstick
+    mathematician matrices matrix meal measurement meatball medal medicine meeting melon message meteor microwave
+    miner minibus mint mirror miss missile mixture model mom monk monster monument motor motorbike motorcycle mountain
+    mouth movie mug museum mushroom musician nail name neighbor neighbour nephew nest net newspaper nickel niece night
+    noodle nose notebook novel nun nurse nut oak object octagon office officer olive onion opening operation opponent
+    orbit order organ outfit owl owner oyster pack package packet pad page pail paint painter palindrome pancake
+    pancreas panda papaya paper parallelogram parent park parrot particle partner passage passport password pastry
+    path patient patio pattern pawn payment pea peanut pebble pedestrian peg penguin pentagon performance performer
+    perimeter pet petal phone photo photograph phrase pianist piano pigeon pilgrim pill pillow pilot pin pineapple
+    pipe pirate pitcher plan planet plank plum plumber pocket poem pole policeman policemen pond pony pool poppy
+    portion position post postcard poster pot pouch prefix present president prime prince princess printer prisoner
+    prize product professor program project proof puddle pump pumpkin pupil puppet puppy purse puzzle pyramid
+    quadrilateral quarterback queen quilt quiz quizzes rabbit racer racket radish raffle railway rainbow raisin ram
+    ranger raspberry rat ray reader rearrangement receipt recipe record recruit reflection refrigerator relative rep
+    report reptile rescue resident restaurant result rhombus ribbon rice rider rifle river road robber robin robot
+    rock rocket rod roll rook roommate rooster roster rotation route rug rumor runner sack sailor salad salesman
+    sample sandal sandwich satellite sausage saw scarf scarves scene scholarship school scientist scooter scout screen
+    screw seal season secretary section seed senator senior sentence server session settler shaft shark shelf shell
+    shelves shepherd shift shop shot shovel show shower shrub sibling sign signal singer sink site size skater sketch
+    sketchbook skier skirt slice slide slot snack snail snake snowball snowflake snowman socket soda sofa son song
+    sophomore soup space spade sparrow speaker specimen spectator sphere spike spoke sponge spoon sport spot spy squad
+    squirrel stable stack stage stair staircase stall statement station statue steak stem sticker stool stop
+    strawberry street string strip stripe stroke structure studio suit suitcase sunflower sunglass surface surfer
+    survey survivor sweater sweet swimmer switch syllable symbol system tail tailor tank tape target task taxi tea tee
+    telephone television teller temple tenant tent test text theater theatre thief thieves thing thread throw thumb
+    tie tiger timer tin tire toad toast toddler toe tomato tongue tool toothpick top topping tourist tournament towel
+    tower town tractor trader trail trainer transfer transport trapezoid traveler traveller tray treat tribe trombone
+    trophy truck trumpet trunk tub tube tulip tune tunnel turkey turtle tutor type tyre umbrella uncle uniform
+    university van vase vegetable vehicle vendor victim video view villa village villager violin violinist visit
+    visitor vitamin volcano volleyball volume volunteer vowel voyage wagon waiter waitress walk wallet walnut war
+    warehouse warrior watch watermelon wave weapon wedding weed weight whale whistle willow wing winner wire wish
+    wizard wood workout workshop worm wrapper wrestler writer yacht yak yoyo zoo zucchini""".split()
+)
+_THINGS = _USUAL_THINGS | _OTHER_THINGS
+_WITH_ES = ("s", "x", "z", "ch", "sh", "o")  # what ends so has its plural in -es
+# What doubles what it counts, unless it is said to be one thing: `ordered pairs`.
+_PAIRS = frozenset({"pair", "pairs", "triple", "triples"})
+_MAKING_ONE = frozenset({"ordered", "unordered"})
 # What may stand before a thing and only says which.
 _QUALIFIERS = frozenset(
     """square cubic sq cu red blue green yellow white black brown purple pink silver gold golden different distinct
@@ -219,6 +287,10 @@ PLAIN_UNITS = frozenset(
     """cm mm km dm kg mg kg ml mL cl ft yd mi oz lb lbs sec min hr hrs mph kmh usd USD deg rad Hz kHz kW kJ Pa kPa
     mol nm pct""".split()
 )
+
+# Those of them that are products of variables where they touch the number: `-8km` is the usual answer on a line
+# y = kx + m. Where the other side has the unit, they are one.
+PRODUCTS_TOO = frozenset(unit for unit in PLAIN_UNITS if len(unit) == 2 and unit.islower()) | {"mol"}
 
 
 def is_number_scale(word: str) -> int | None:
@@ -265,20 +337,17 @@ def _is_counted(words: list[str]) -> bool:
     if not head:
         return len(words) > 1 and all(_is_thing(word) or word in _JOINING | _QUALIFIERS for word in words)
     tail = words[len(head) + 1 :]
+    counted = _is_thing(head[-1]) or (head[-1] in _PAIRS and not _MAKING_ONE.isdisjoint(head))
     return (
-        _is_thing(head[-1])
+        counted
         and all(word in _QUALIFIERS or _is_thing(word) for word in head[:-1])
         and all(word.isascii() and not word.endswith(_HEDGING_ENDS) for word in tail)
     )
 
 
 def _is_thing(word: str) -> bool:
-    if word in COUNTED_ABROAD:
-        return True
-    if _singular(word) in _THINGS or word in _THINGS or _known(word) is not None:
-        return True
-    plural = len(word) > 3 and word.isascii() and word.isalpha() and word.endswith("s")
-    return plural and word not in _NEVER_UNITS and not word.endswith(_HEDGING_ENDS)
+    known = word in COUNTED_ABROAD or _singular(word) in _THINGS or _known(word) is not None
+    return word not in _NEVER_UNITS and known
 
 
 def product(left: Unit, right: Unit) -> Unit:
@@ -305,6 +374,10 @@ def _one(word: str) -> str:
 
 
 def _singular(word: str) -> str:
-    if word.endswith("ies") and len(word) > 4:
+    """One of a thing; of what is none, the word without the ending of a plural."""
+    if word in _THINGS or len(word) < 4 or not word.endswith("s") or word.endswith("ss"):
+        return word
+    if word.endswith("ies") and len(word) > 4 and word[:-1] not in _THINGS:
         return word[:-3] + "y"
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+    without = word[:-2] if word.endswith("es") else ""
+    return without if without in _THINGS and without.endswith(_WITH_ES) else word[:-1]

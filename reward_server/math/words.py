@@ -9,6 +9,20 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+# Words that are read as products of their letters, where nothing says that they are text.
+SHORT_WORDS = frozenset(
+    """act add age ago aid aim air ale ant ape apt arc are arm art ash ask ate bad bag ban bar bat bay bed bee beg bet
+    bid big bin bit bow box boy bud bug bun bus but buy cab can cap car cat cop cow cry cub cup cut dad dam day den dew
+    did die dig dim dip dog dot dry due dug dye ear eat egg ego elf elk end era eve eye fan far fat fed fee few fig fin
+    fit fix fly fog for fox fun fur gap gas gay gel get god got gum gun gut guy had ham has hat hay hen her hex hid him
+    hip his hit hog hop hot how hub hug hut ice ink inn ion its ivy jam jar jaw jet job jog joy jug keg key kid kin kit
+    lab lap law lay led leg let lid lie lip lit log lot low mad man map mat may men met mix mob mom mop mud mug nap
+    net new nil nod nor not now nut oak oar odd off oil old one opt orb ore our out owe owl own pad pal pan par pat paw
+    pay pea peg pen per pet pie pig pin pit pod pop pot pub put ram ran rat raw ray red rib rid rim rip rob rod rot row
+    rub rug run rye sad sat saw say sea see set sew she shy sin sip sir sit six sky sly son sow spa spy sub sue sum sun
+    tab tag tap tar tax tea ten the tie tin tip toe ton too top tow toy try tub tug two use van vet via vow war was wax
+    way web wet who why wig win wit won yes yet you zip zoo no on so""".split()
+)
 _ARTICLES = frozenset({"the", "a", "an"})
 _ONES = {
     word: value
@@ -31,6 +45,14 @@ _ONLY_WORDS = re.compile(r"[A-Za-z][A-Za-z -]*")
 _SIGN_IN_WORDS = re.compile(r"(?:minus|negative) (\d+(?:\.\d+)?|[A-Za-z].*)", re.IGNORECASE)
 _DOLLARS = re.compile(r"(?:US ?\\\$|USD) ?(\d[\d.,]*)")
 _LONGEST_IN_WORDS = 200
+
+_UNSAYING = frozenset(
+    """not no never neither nor wrong incorrect incorrectly false untrue invalid rejected excluded except unless
+    mistaken mistake error guess guessed maybe perhaps possibly probably unlikely unsure if approximately about around
+    nearly almost roughly less more fewer greater smaller larger over under below above least most twice double doubled
+    triple tripled half halved squared cubed root reciprocal inverse opposite negative minus plus times
+    isn't doesn't don't cannot can't""".split()
+)
 
 _WRAPPERS = re.compile(
     r"\\(?:text|mbox|textbf|textit|textrm|mathrm|mathbf|operatorname|left|right|,|;|:|!|\s|quad|qquad|boxed|displaystyle|textstyle)(?![A-Za-z])"
@@ -75,6 +97,11 @@ def normalised(words: Sequence[str]) -> str:
     """Text as it is compared: lower case, no articles, no accents lost."""
     folded = [unicodedata.normalize("NFKC", word).casefold().replace("’", "'") for word in words]
     return " ".join(word for word in folded if word not in _ARTICLES) or " ".join(folded)
+
+
+def unsays(label: str) -> bool:
+    """Whether a label in front of a value takes it back, or makes it the value of something else."""
+    return not _UNSAYING.isdisjoint(label.split())
 
 
 def number(words: Sequence[str]) -> int | None:
@@ -166,6 +193,8 @@ def text_key(text: str) -> str:
 def _part_key(part: str) -> str:
     if part[0] == ".":
         return "0" + part
+    if part == r"\mid":
+        return "|"
     return part if len(part) == 1 or part[0] == "\\" else part.casefold()
 
 

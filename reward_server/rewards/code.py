@@ -120,6 +120,7 @@ def _why_no_code(block: CodeBlock, task: CodeTask) -> str:
 
 def _correctness(judged: sandbox.JudgeResult, drawn: Sequence[int], code: str, *, partial_credit: bool) -> Correctness:
     accepted = judged.verdict is sandbox.Verdict.ACCEPTED
+    assert not accepted or judged.passed == judged.total, "accepted means that every drawn test passed"
     share = judged.passed / judged.total
     failure = judged.first_failure
     return Correctness(

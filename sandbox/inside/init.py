@@ -43,20 +43,26 @@ def main(socket_fd: int, *, user: int, group: int) -> NoReturn:
     try:
         if os.getpid() != 1:
             raise RuntimeError("an init outside of a pid namespace would signal everybody")
-        kernel.die_with_parent(signal.SIGKILL)
-        _heed_no_signal()
-        os.setsid()  # a signal to the process group crosses pid namespaces: the zygote must not be in ours
-        if socket_fd != _SOCKET_FD:
-            os.dup2(socket_fd, _SOCKET_FD, inheritable=False)
-        os.closerange(_SOCKET_FD + 1, 1024)
+        channel = stand_alone(socket_fd)
         _map_ids(user, group)
         kernel.set_dumpable(False)
-        _Init(socket.socket(fileno=_SOCKET_FD)).serve()
+        _NamespaceInit(channel).serve()
     except BaseException as error:  # noqa: BLE001 - nobody above us: the far side reads the end of the socket, and this for the reason
         os.write(2, "".join(traceback.format_exception(error)).encode())
     finally:
         # Neither handlers nor buffers of the zygote are ours to run or flush.
         os._exit(0)
+
+
+def stand_alone(socket_fd: int) -> socket.socket:
+    """Be nothing of the zygote's but its child: neither its handlers, nor its session, nor its descriptors."""
+    kernel.die_with_parent(signal.SIGKILL)
+    _heed_no_signal()
+    os.setsid()  # a signal to the process group crosses pid namespaces: the zygote must not be in ours
+    if socket_fd != _SOCKET_FD:
+        os.dup2(socket_fd, _SOCKET_FD, inheritable=False)
+    os.closerange(_SOCKET_FD + 1, 1024)
+    return socket.socket(fileno=_SOCKET_FD)
 
 
 def _heed_no_signal() -> None:
@@ -77,7 +83,9 @@ def _map_ids(user: int, group: int) -> None:
 
 
 @dataclass(slots=True)
-class _Usage:
+class Usage:
+    """What the processes of a run have used, added up."""
+
     cpu_seconds: float = 0.0
     rss_kb: int = 0
 
@@ -86,16 +94,18 @@ class _Usage:
         self.rss_kb = max(self.rss_kb, used.ru_maxrss)
 
 
-class _Init:
+class Init:
+    """Serves one submission: what does not depend on what isolates it."""
+
+    one_process = False  # whether a program may start no other
+
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
-        self._tmpfs = ""
-        self._tmp_changed_at = 0
         self._code_fd = -1
         self._proc_fd = -1
-        self._program_filter = kernel.Filter(syscalls.program_filter())
 
     def serve(self) -> None:
+        """Answer requests until the far side hangs up."""
         while True:
             try:
                 request, fds = wire.receive(self._channel)
@@ -103,9 +113,9 @@ class _Init:
                 return
             try:
                 if request["op"] == "load":
-                    self._load(request)
+                    self.load(request)
                     continue
-                self._run(request, dict(zip(_texts(request["fds"]), fds, strict=True)))
+                self._run(request, dict(zip(texts(request["fds"]), fds, strict=True)))
             except ConnectionError:
                 return
             except Exception as error:  # noqa: BLE001 - the far side must hear of it; it is ours, and no verdict
@@ -114,58 +124,51 @@ class _Init:
                 for fd in fds:
                     os.close(fd)
 
-    def _load(self, request: wire.Message) -> None:
-        """Enter the root directory of the language, with a /proc and a /tmp of our own."""
-        root = str(request["root"])
-        if request["preload"]:
-            self._preload(_texts(request["preload"]))
-        flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
-        kernel.mount("proc", f"{root}/proc", "proc", flags)
-        # Counted against this very user namespace: nothing inside can make another one.
-        with open(f"{root}/proc/sys/user/max_user_namespaces", "w") as file:
-            file.write("0")
-        # Ours to write to, through this descriptor; the program sees the read-only one that covers it.
-        self._proc_fd = os.open(f"{root}/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        kernel.mount("proc", f"{root}/proc", "proc", flags | kernel.MS_RDONLY)
-        self._tmpfs = f"size={request['disk_bytes']},nr_inodes={request['inodes']},mode=1777"
-        os.chroot(root)
-        self._mount_tmp()
-        kernel.drop_bounding_set()
+    def load(self, request: wire.Message) -> None:
+        """Make ready for the submission's language."""
+        raise NotImplementedError
+
+    def prepare(self, request: wire.Message) -> None:
+        """Do before the fork what the next run need not do again."""
+
+    def become(self, request: wire.Message, fds: dict[str, int]) -> NoReturn:
+        """Become the program, in a fork."""
+        raise NotImplementedError
+
+    def watch(self, pid: int, request: wire.Message, fds: dict[str, int], started: float) -> Watch:
+        """What looks at a run."""
+        return Watch(pid, request, fds["stdout"], started)
+
+    def end_the_rest(self, usage: Usage) -> None:
+        """End and count whatever else the program started."""
+        raise NotImplementedError
+
+    def clean(self) -> None:
+        """Leave nothing of a run for the next one to find."""
+        raise NotImplementedError
+
+    def take_code_file(self) -> None:
+        """Make what keeps the compiled code from run to run."""
         self._code_fd = os.memfd_create("code", os.MFD_CLOEXEC)
-        program.limit_submission()
-        accounted = bool(request["memory_is_accounted"])
-        kernel.Filter(syscalls.submission_filter(memory_is_accounted=accounted)).install()
-        gc.freeze()
 
     @staticmethod
-    def _preload(names: list[str]) -> None:
+    def preload(names: list[str]) -> None:
+        """Import once what every run of the submission would."""
         # One thread: a pool in this process would not survive the fork, and cores are ours to share out.
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
         for name in names:
             with contextlib.suppress(ImportError):  # not on this host; the program will hear of it
                 importlib.import_module(name)
 
-    def _mount_tmp(self) -> None:
-        kernel.mount("tmpfs", "/tmp", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, self._tmpfs)  # noqa: S108 - the program's own
-        os.chdir("/tmp")  # noqa: S108
-        self._tmp_changed_at = os.stat("/tmp").st_ctime_ns  # noqa: S108
-
-    def _renew_tmp(self) -> None:
-        # The change time of the directory cannot be set back, so an unchanged one holds nothing from before.
-        if os.stat("/tmp").st_ctime_ns == self._tmp_changed_at:  # noqa: S108
-            return
-        os.chdir("/")
-        kernel.unmount("/tmp")  # noqa: S108
-        self._mount_tmp()
-
     def _run(self, request: wire.Message, fds: dict[str, int]) -> None:
         complaint, complain = os.pipe2(os.O_CLOEXEC)
         fds = fds | {"code": self._code_fd, "proc": self._proc_fd, "complain": complain}
         try:
+            self.prepare(request)
             started = time.monotonic()
             pid = os.fork()
             if pid == 0:
-                program.become(program.Request.of(request), fds, self._program_filter)
+                self.become(request, fds)
             os.close(fds.pop("complain"))
             answer = self._watch(pid, request, fds, started)
             failure = os.read(complaint, 4096)
@@ -176,42 +179,32 @@ class _Init:
             if "complain" in fds:
                 os.close(complain)
         produced = self._open_product(request.get("product"))
-        self._renew_tmp()
+        self.clean()
         wire.send(self._channel, answer, produced)
         for fd in produced:
             os.close(fd)
 
     def _watch(self, pid: int, request: wire.Message, fds: dict[str, int], started: float) -> dict[str, object]:
         """Wait for the program, or end it; then end and count whatever else it started."""
-        watch = _Watch(pid, request, fds["stdout"], started)
+        watch = self.watch(pid, request, fds, started)
         reason = watch.wait(self._channel)
-        usage = _Usage()
+        usage = Usage()
         if reason is not None:
             os.kill(pid, signal.SIGKILL)
         _, status, used = os.wait4(pid, 0)
         wall = time.monotonic() - started
         usage.add(used)
-        self._end_the_rest(usage)
+        reason = reason or watch.at_the_end()
+        self.end_the_rest(usage)
         return {
             "status": status,
             "reason": reason,
             "cpu_seconds": usage.cpu_seconds,
             "wall_seconds": wall,
             "rss_kb": usage.rss_kb,
-            "waited_seconds": watch.waited_seconds,
+            "starved_seconds": watch.starved_seconds,
+            "one_process": self.one_process,
         }
-
-    @staticmethod
-    def _end_the_rest(usage: _Usage) -> None:
-        while True:
-            with contextlib.suppress(ProcessLookupError):
-                # Again in each round: what is being forked while we kill must not get away.
-                os.kill(-1, signal.SIGKILL)
-            try:
-                _, _, used = os.wait4(-1, 0)
-            except ChildProcessError:
-                return
-            usage.add(used)
 
     @staticmethod
     def _open_product(path: object) -> list[int]:
@@ -227,21 +220,84 @@ class _Init:
         return []
 
 
-class _Watch:
+class _NamespaceInit(Init):
+    def __init__(self, channel: socket.socket) -> None:
+        super().__init__(channel)
+        self._tmpfs = ""
+        self._tmp_changed_at = 0
+        self._program_filter = kernel.Filter(syscalls.program_filter())
+
+    def load(self, request: wire.Message) -> None:
+        """Enter the root directory of the language, with a /proc and a /tmp of our own."""
+        root = str(request["root"])
+        if request["preload"]:
+            self.preload(texts(request["preload"]))
+        flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+        kernel.mount("proc", f"{root}/proc", "proc", flags)
+        # Counted against this very user namespace: nothing inside can make another one.
+        with open(f"{root}/proc/sys/user/max_user_namespaces", "w") as file:
+            file.write("0")
+        # Ours to write to, through this descriptor; the program sees the read-only one that covers it.
+        self._proc_fd = os.open(f"{root}/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        kernel.mount("proc", f"{root}/proc", "proc", flags | kernel.MS_RDONLY)
+        self._tmpfs = f"size={request['disk_bytes']},nr_inodes={request['inodes']},mode=1777"
+        os.chroot(root)
+        self._mount_tmp()
+        kernel.drop_bounding_set()
+        self.take_code_file()
+        program.limit_submission()
+        accounted = bool(request["memory_is_accounted"])
+        kernel.Filter(syscalls.submission_filter(memory_is_accounted=accounted)).install()
+        gc.freeze()
+
+    def _mount_tmp(self) -> None:
+        kernel.mount("tmpfs", "/tmp", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, self._tmpfs)  # noqa: S108 - the program's own
+        os.chdir("/tmp")  # noqa: S108
+        self._tmp_changed_at = os.stat("/tmp").st_ctime_ns  # noqa: S108
+
+    def clean(self) -> None:
+        """Renew /tmp, unless it is as it was."""
+        # The change time of the directory cannot be set back, but is as coarse as a tick of the kernel.
+        if os.stat("/tmp").st_ctime_ns == self._tmp_changed_at and not os.listdir("/tmp"):  # noqa: S108
+            return
+        os.chdir("/")
+        kernel.unmount("/tmp")  # noqa: S108
+        self._mount_tmp()
+
+    def become(self, request: wire.Message, fds: dict[str, int]) -> NoReturn:
+        """Become the program, in a fork."""
+        program.become(program.Request.of(request), fds, self._program_filter.install)
+
+    def end_the_rest(self, usage: Usage) -> None:
+        """Kill everything else in the namespace."""
+        while True:
+            with contextlib.suppress(ProcessLookupError):
+                # Again in each round: what is being forked while we kill must not get away.
+                os.kill(-1, signal.SIGKILL)
+            try:
+                _, _, used = os.wait4(-1, 0)
+            except ChildProcessError:
+                return
+            usage.add(used)
+
+
+class Watch:
     """Looks at one run from time to time, just often enough that no limit is passed by much."""
 
     def __init__(self, pid: int, request: Any, stdout: int, started: float) -> None:
-        self._pid = pid
+        self.pid = pid
         self._stdout = stdout
         self._cpu_seconds: float = request["cpu_seconds"]
         self._output_bytes: int = request["output_bytes"]
         self._watched_memory: int | None = request["watched_memory_bytes"]
-        self._deadline = started + float(request["wall_seconds"])
-        self.waited_seconds = 0.0
+        self._started = started
+        self._wall_seconds = float(request["wall_seconds"])
+        self._deadline = started + self._wall_seconds
+        self.starved_seconds = 0.0
 
     def wait(self, channel: socket.socket) -> str | None:
         """Return why the program must be ended, or None when it has ended by itself."""
-        pidfd = os.pidfd_open(self._pid)
+        pidfd = os.pidfd_open(self.pid)
         try:
             poller = select.poll()
             poller.register(pidfd, select.POLLIN)
@@ -254,9 +310,9 @@ class _Watch:
                 if pidfd in ready:
                     return None
                 spent = self._cpu_spent()
-                reason = self._exceeded(spent)
+                reason = self.exceeded(spent)
                 if reason is not None:
-                    self.waited_seconds = self._time_waited()
+                    self.starved_seconds = self._starved_for(spent)
                     return reason
                 pause = self._pause(spent)
         finally:
@@ -268,22 +324,33 @@ class _Watch:
         until_wall = self._deadline - time.monotonic()
         return max(0.002, min(longest, until_cpu, until_wall))
 
-    def _exceeded(self, spent: float) -> str | None:
+    def exceeded(self, spent: float) -> str | None:
+        """Which limit is passed, if one is."""
         if spent > self._cpu_seconds:
             return "cpu"
         if self._watched_memory is not None and self._memory_held() > self._watched_memory:
             return "memory"
         if os.fstat(self._stdout).st_size > self._output_bytes:
             return "output"
-        if time.monotonic() > self._deadline:
+        if time.monotonic() > self._deadline and not self._was_starved(spent):
             return "wall"
         return None
 
-    def _cpu_spent(self) -> float:
-        return sum(map(self._cpu_of, self._everybody()))
+    def _was_starved(self, spent: float) -> bool:
+        """Whether others had the core for so long that the wall limit is not reached; it is moved by that time."""
+        longest = self._wall_seconds * wire.WALL_STRETCH
+        self._deadline = self._started + min(self._wall_seconds + self._starved_for(spent), longest)
+        return time.monotonic() <= self._deadline
 
-    @staticmethod
-    def _everybody() -> list[int]:
+    def at_the_end(self) -> str | None:
+        """Which limit is found to be passed when the program has ended, by what it left."""
+        return None
+
+    def _cpu_spent(self) -> float:
+        return sum(map(self._cpu_of, self.everybody()))
+
+    def everybody(self) -> list[int]:
+        """Every process of the run."""
         return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if pid != 1]
 
     @staticmethod
@@ -298,7 +365,7 @@ class _Watch:
         return own + (int(fields[13]) + int(fields[14])) / _TICKS_PER_SECOND
 
     def _memory_held(self) -> int:
-        resident = {pid: self._resident(pid) for pid in self._everybody()}
+        resident = {pid: self._resident(pid) for pid in self.everybody()}
         assert self._watched_memory is not None
         if sum(resident.values()) <= self._watched_memory or len(resident) == 1:
             return sum(resident.values())
@@ -320,22 +387,25 @@ class _Watch:
         except (OSError, StopIteration):
             return 0
 
-    def _time_waited(self) -> float:
-        """For how long the thread that waited longest was ready to run and had no core.
+    def _starved_for(self, spent: float) -> float:
+        """For how long a thread was ready to run while something else than the program had the core.
 
-        Not the sum: a thousand that sleep and wake wait for each other, on any machine.
+        What a thread waits for the program's other threads is at most what those have run. Of the program's threads the
+        one counts that was kept waiting longest by others: a thousand that sleep and wake wait for each other.
         """
-        longest = 0
-        for pid in self._everybody():
+        longest = 0.0
+        for pid in self.everybody():
             try:
                 for task in os.listdir(f"/proc/{pid}/task"):
                     with open(f"/proc/{pid}/task/{task}/schedstat", "rb") as file:
-                        longest = max(longest, int(file.read().split()[1]))
-            except (OSError, IndexError):
+                        ran, waited = (int(field) / 1e9 for field in file.read().split()[:2])
+                    longest = max(longest, waited - max(0.0, spent - ran))
+            except (OSError, ValueError):
                 continue
-        return longest / 1e9
+        return longest
 
 
-def _texts(value: object) -> list[str]:
+def texts(value: object) -> list[str]:
+    """A list of strings, as a message carries it."""
     assert isinstance(value, (list, tuple))
     return [str(item) for item in value]

@@ -28,6 +28,7 @@ _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_SECCOMP: Final = 22
 _PR_CAPBSET_DROP: Final = 24
+_PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _SECCOMP_MODE_FILTER: Final = 2
 _LINUX_CAPABILITY_VERSION_3: Final = 0x2008_0522
@@ -72,6 +73,11 @@ def die_with_parent(signal_number: int) -> None:
 def set_dumpable(dumpable: bool) -> None:
     """Say whether processes of the same user may look into this one."""
     _prctl("dumpable", _PR_SET_DUMPABLE, int(dumpable))
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every process below whose own parent ends."""
+    _prctl("child subreaper", _PR_SET_CHILD_SUBREAPER, 1)
 
 
 def forbid_new_privileges() -> None:

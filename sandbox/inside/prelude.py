@@ -48,13 +48,16 @@ def _public(module: Any) -> list[str]:
 
 
 def find(namespace: dict[str, Any], fn_name: str) -> Callable[..., object]:
-    """The function `fn_name`, or the method of that name of a fresh `Solution`. Raises NameError when there is none."""
-    defined = namespace.get(fn_name)
-    if callable(defined):
-        return typing.cast("Callable[..., object]", defined)
+    """The method `fn_name` of a fresh `Solution`, or the function of that name. Raises NameError when there is none.
+
+    In this order: a program that imports a whole module may have a function of that name without having written it.
+    """
     solution = namespace.get("Solution")
     if isinstance(solution, type) and hasattr(solution, fn_name):
         return typing.cast("Callable[..., object]", getattr(solution(), fn_name))
+    defined = namespace.get(fn_name)
+    if callable(defined):
+        return typing.cast("Callable[..., object]", defined)
     raise NameError(f"neither a function nor a method of Solution is named {fn_name!r}")
 
 

@@ -21,6 +21,7 @@ import contextlib
 import errno
 import gc
 import io
+import json
 import linecache
 import marshal
 import math
@@ -35,7 +36,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-from sandbox.inside import kernel, plain, prelude, proxy
+from sandbox.inside import asserting, kernel, plain, prelude, serving
 
 REPORT_FD: Final = 100
 CHANNEL_FD: Final = 101
@@ -54,7 +55,7 @@ class Request:
     cpu_seconds: float
     memory_bytes: int
     output_bytes: int
-    processes: int
+    processes: int | None  # None where others count for the same user, and counting is the init's
     argv: tuple[str, ...]
     environment: dict[str, str]
     fn_name: str | None
@@ -78,8 +79,8 @@ class Request:
         )
 
 
-def become(request: Request, fds: Mapping[str, int], program_filter: kernel.Filter) -> NoReturn:
-    """Become the program of `request`. Never returns."""
+def become(request: Request, fds: Mapping[str, int], confine: Callable[[], None]) -> NoReturn:
+    """Become the program of `request`. Never returns. `confine` is the last thing done before its first line."""
     try:
         os.setsid()  # its process group is its own: what it does to that, it does to itself
         kernel.set_dumpable(True)  # its own /proc/self is its own
@@ -87,7 +88,8 @@ def become(request: Request, fds: Mapping[str, int], program_filter: kernel.Filt
         for name, path in request.copies.items():
             _copy(fds[name], path)
         run = _Exec(request, fds) if request.mode == "exec" else _Python(request, fds)
-        _confine(request, program_filter)
+        _limit(request)
+        confine()
         os.close(fds["complain"])
     except BaseException as error:  # noqa: BLE001 - whatever it is, it happened before the program began, and is ours
         os.write(fds["complain"], f"{type(error).__name__}: {error}".encode()[:4000])
@@ -103,8 +105,11 @@ def _copy(fd: int, path: str) -> None:
         file.write(os.pread(fd, os.fstat(fd).st_size, 0))
 
 
-def prepare() -> None:
-    """Make what every Python program finds, once: a fork pays for each page that it writes to."""
+def prepare(ours: str) -> None:
+    """Make what every Python program finds, once: a fork pays for each page that it writes to.
+
+    `ours` is where these modules were imported from, which no program is to find.
+    """
     for name in ("stdin", "stdout", "stderr"):
         stream = _stream(("stdin", "stdout", "stderr").index(name))
         setattr(sys, name, stream)
@@ -112,7 +117,7 @@ def prepare() -> None:
     builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
     builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
     sys.argv = ["main.py"]
-    sys.path.remove("/jail")
+    sys.path.remove(ours)
     for name in [name for name in sys.modules if name.split(".")[0] == "sandbox"]:
         _ours[name] = sys.modules.pop(name)
     os.environ.clear()
@@ -134,21 +139,22 @@ def limit_submission() -> None:
     resource.setrlimit(resource.RLIMIT_STACK, (_at_most(resource.RLIMIT_STACK, _STACK_BYTES)[0], hard))
 
 
-def _confine(request: Request, program_filter: kernel.Filter) -> None:
-    """Take on the limits of this run, the filter last."""
-    for kind, limit in (
+def _limit(request: Request) -> None:
+    """Take on the limits of this run, and give up every capability."""
+    limits = {
         # One byte more than allowed, so that a file of that size says that the limit was passed.
-        (resource.RLIMIT_FSIZE, request.output_bytes + 1),
-        (resource.RLIMIT_NPROC, request.processes + 1),  # the init is one of them
-        (resource.RLIMIT_CPU, math.ceil(request.cpu_seconds) + 1),  # the init counts finer; this holds if it cannot
-    ):
+        resource.RLIMIT_FSIZE: request.output_bytes + 1,
+        resource.RLIMIT_CPU: math.ceil(request.cpu_seconds) + 1,  # the init counts finer; this holds if it cannot
+    }
+    if request.processes is not None:
+        limits[resource.RLIMIT_NPROC] = request.processes + 1  # the init is one of them
+    for kind, limit in limits.items():
         resource.setrlimit(kind, _at_most(kind, limit))
     own = _data_bytes()
     resource.setrlimit(
         resource.RLIMIT_DATA, (own + request.memory_bytes, own + request.memory_bytes + _THREADS_ROOM_BYTES)
     )
     kernel.drop_capabilities()
-    program_filter.install()
 
 
 def _offer_to_the_killer(proc_fd: int) -> None:
@@ -172,12 +178,12 @@ def _data_bytes() -> int:
 
 
 def _place(fds: Mapping[str, int]) -> None:
-    """Put the program's descriptors where it expects them, and leave it no others but the `complain` pipe."""
+    """Put the program's descriptors where it expects them, and leave no others but two that are closed before it."""
     wanted = {"stdin": 0, "stdout": 1, "stderr": 2, "report": REPORT_FD, "channel": CHANNEL_FD}
     for name, target in wanted.items():
         if name in fds:
             os.dup2(fds[name], target, inheritable=target <= 2)
-    kept = sorted({REPORT_FD, CHANNEL_FD, fds["complain"]})
+    kept = sorted({REPORT_FD, CHANNEL_FD, fds["complain"], fds.get("confine", CHANNEL_FD)})
     low = 3
     for fd in kept:
         os.closerange(low, fd)
@@ -247,12 +253,13 @@ class _Python:
 
     def _compile_source(self, code_fd: int) -> types.CodeType | Exception:
         try:
+            if self._request.mode == "assert":
+                return asserting.compiled(self._source, _SCRIPT)
             code = compile(self._source, _SCRIPT, "exec", dont_inherit=True)
         except Exception as error:  # noqa: BLE001 - whatever the compiler makes of it, it is about the source
             return error
-        if self._request.mode != "assert":
-            with contextlib.suppress(ValueError):  # nested too deep to be kept; then every run compiles it
-                os.pwrite(code_fd, marshal.dumps(code), 0)
+        with contextlib.suppress(ValueError):  # nested too deep to be kept; then every run compiles it
+            os.pwrite(code_fd, marshal.dumps(code), 0)
         return code
 
     def __call__(self) -> None:
@@ -272,7 +279,7 @@ class _Python:
         return run
 
     def _call(self) -> Callable[[types.CodeType], NoReturn]:
-        arguments = plain.loads(_take_stdin())
+        arguments = json.loads(_take_stdin())
         fn_name = str(self._request.fn_name)
         module = _module("solution", prelude.names(fn_name))
 
@@ -294,7 +301,7 @@ class _Python:
 
         def serve(code: types.CodeType) -> None:
             exec(code, module.__dict__)  # noqa: S102
-            proxy.serve(CHANNEL_FD, module.__dict__)
+            serving.serve(CHANNEL_FD, module.__dict__)
 
         return lambda code: os._exit(self._ending(lambda: serve(code)))
 
@@ -302,7 +309,7 @@ class _Python:
         nonce = _take_stdin()
 
         def run(code: types.CodeType) -> NoReturn:
-            report({"nonce": nonce} | proxy.run_assertions(CHANNEL_FD, code, self._request.fn_name))
+            report({"nonce": nonce, **asserting.run_assertions(CHANNEL_FD, code, self._request.fn_name)})
             os._exit(0)
 
         return run
@@ -314,8 +321,7 @@ class _Python:
 
         def run(code: types.CodeType) -> None:
             exec(code, module.__dict__)  # noqa: S102
-            ended = proxy.run_together(module.__dict__, compile(source, "<test>", "exec"), self._request.fn_name)
-            report({"nonce": nonce} | ended)
+            report({"nonce": nonce, **asserting.run_together(module.__dict__, source, self._request.fn_name)})
 
         return lambda code: os._exit(self._ending(lambda: run(code)))
 

@@ -23,6 +23,12 @@ _ARRAY_BYTES: Final = 256 * 1024 * 1024
 
 def taken_apart(value: object) -> Parts | None:
     """The kind of `value` and its parts, as plain data; None where it is no such value."""
+    if type(value) is collections.Counter:
+        return "counter", dict(value)
+    if type(value) is collections.OrderedDict:
+        return "ordered", list(value.items())
+    if type(value) is bytearray:
+        return "bytearray", bytes(value)
     if isinstance(value, complex):
         return "complex", value.real, value.imag
     if isinstance(value, fractions.Fraction):
@@ -80,6 +86,9 @@ def _fraction(numerator: int, denominator: int) -> fractions.Fraction:
 
 
 _MAKERS: Final[dict[str, Any]] = {
+    "counter": collections.Counter,
+    "ordered": collections.OrderedDict,
+    "bytearray": bytearray,
     "complex": complex,
     "fraction": _fraction,
     "decimal": decimal.Decimal,

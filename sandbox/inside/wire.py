@@ -10,6 +10,9 @@ from collections.abc import Sequence
 
 Message = dict[str, object]
 
+# A run that the machine gives no core may last this many times its wall limit.
+WALL_STRETCH = 10
+
 _MAX_BYTES = 128 * 1024
 _MAX_FDS = 16
 

@@ -1,9 +1,10 @@
 """The warm interpreter of one slot: forks the init of a submission into namespaces of its own.
 
-Started by bubblewrap inside the jail. It joins the slot's control groups, gives up root where it was started as root,
-imports what competition programs import, and then only clones: a `spawn` message with one end of a socket makes an
-init that talks over it, and `gone` says that the init and everything below it has ended. The end of the control
-socket is its own end, and with it, of everything it started.
+Started by bubblewrap inside the jail; or without one where there are no namespaces, and then `lone` says what is
+different. It joins the slot's control groups, gives up root where it was started as root, imports what competition
+programs import, and then only clones: a `spawn` message with one end of a socket makes an init that talks over it, and
+`gone` says that the init and everything below it has ended. The end of the control socket is its own end, and with
+it, of everything it started.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import os
 import select
 import socket
 import sys
-from typing import Final
+from typing import Final, Protocol
 
-from sandbox.inside import init, kernel, program, wire
+from sandbox.inside import init, kernel, lone, program, wire
 
 # What most programs import. More would not be free: every fork copies, and every exit frees, the tables of its pages.
 _PRELOADED: Final = (
@@ -36,14 +37,53 @@ def main() -> None:
         os.write(fd, b"0")
         os.close(fd)
     user = setup["user"]
+    assert user is None or isinstance(user, int)
+    nursery = _ready_to_clone(user) if "view" not in setup else _ready_to_fork(user, lone.View.of(setup["view"]))
+    _preload()
+    wire.send(control, {"ready": True})
+    _serve(control, nursery)
+
+
+class _Nursery(Protocol):
+    """How inits are started, and what is done when they have ended."""
+
+    def start(self, name: object, socket_fd: int) -> int:
+        """Start one; its process id."""
+
+    def ended(self, pid: int) -> None:
+        """Clear up after one that was awaited."""
+
+    def close(self) -> None:
+        """Clear up after all."""
+
+
+class _Namespaces:
+    def start(self, name: object, socket_fd: int) -> int:
+        user, group = os.getuid(), os.getgid()  # here: in a new user namespace both are nobody's
+        pid = kernel.clone(_NAMESPACES)
+        if pid == 0:
+            init.main(socket_fd, user=user, group=group)
+        return pid
+
+    def ended(self, pid: int) -> None:
+        """The kernel has."""
+
+    def close(self) -> None:
+        """The kernel will."""
+
+
+def _ready_to_clone(user: int | None) -> _Nursery:
     if user is not None:
-        assert isinstance(user, int)
         _leave_root(user)
     kernel.forbid_new_privileges()
     sys.path.append("/packages")
-    _preload()
-    wire.send(control, {"ready": True})
-    _serve(control)
+    return _Namespaces()
+
+
+def _ready_to_fork(user: int | None, view: lone.View) -> _Nursery:
+    lone.stand_guard(user)
+    sys.meta_path.append(lone.OfferedPackages(view.packages))
+    return lone.Nursery(view)
 
 
 def _leave_root(user: int) -> None:
@@ -63,7 +103,7 @@ def _preload() -> None:
     _import_random()
     for name in _PRELOADED.split():
         importlib.import_module(name)
-    program.prepare()
+    program.prepare(ours=sys.path[0])
     # Objects that no collection visits are not written to, so their pages stay shared with every fork.
     gc.collect()
     gc.freeze()
@@ -81,31 +121,32 @@ def _import_random() -> None:
     os.register_at_fork = register
 
 
-def _serve(control: socket.socket) -> None:
+def _serve(control: socket.socket, nursery: _Nursery) -> None:
     children: dict[int, tuple[int, object]] = {}  # pidfd -> (pid, the name the far side gave it)
     poller = select.poll()
     poller.register(control, select.POLLIN)
     while True:
         for fd, _ in poller.poll():
             if fd == control.fileno():
-                _spawn(control, children, poller)
+                _spawn(control, children, poller, nursery)
             else:
                 poller.unregister(fd)
                 pid, name = children.pop(fd)
                 os.close(fd)
                 _, status = os.waitpid(pid, 0)
+                nursery.ended(pid)
                 wire.send(control, {"gone": name, "status": status})
 
 
-def _spawn(control: socket.socket, children: dict[int, tuple[int, object]], poller: select.poll) -> None:
+def _spawn(
+    control: socket.socket, children: dict[int, tuple[int, object]], poller: select.poll, nursery: _Nursery
+) -> None:
     try:
         message, fds = wire.receive(control)
     except (EOFError, ConnectionError):
+        nursery.close()
         sys.exit(0)
-    user, group = os.getuid(), os.getgid()  # here: in a new user namespace both are nobody's
-    pid = kernel.clone(_NAMESPACES)
-    if pid == 0:
-        init.main(fds[0], user=user, group=group)
+    pid = nursery.start(message["spawn"], fds[0])
     for fd in fds:
         os.close(fd)
     pidfd = os.pidfd_open(pid)

@@ -1,14 +1,13 @@
-"""When two outputs are the same, and when what a function returned is what it should have."""
+"""When two outputs are the same."""
 
 from __future__ import annotations
 
-import math
 import tracemalloc
 
 import pytest
 
-from sandbox.checker import agrees, difference
-from sandbox.models import Checker, CheckerKind, JsonValue
+from sandbox.checker import difference
+from sandbox.models import Checker, CheckerKind
 
 TOKENS, EXACT, FLOATS, UNORDERED = map(
     Checker, (CheckerKind.TOKENS, CheckerKind.EXACT, CheckerKind.FLOATS, CheckerKind.UNORDERED_LINES)
@@ -27,6 +26,7 @@ LOOSE = Checker(CheckerKind.FLOATS, abs_tol=1e-6, rel_tol=1e-6)
         pytest.param(FLOATS, b"0.5 x\n", b"0.50000000001 x\n", id="within the tolerance"),
         pytest.param(FLOATS, b"1e9\n", b"1000000000.5\n", id="within the relative tolerance"),
         pytest.param(FLOATS, b"0\n", b"-0.0\n", id="zero is zero"),
+        pytest.param(FLOATS, b"1" * 320 + b"\n", b"1" * 320 + b"\n", id="an int beyond any float"),
         pytest.param(LOOSE, b"1\n", b"1.0000005\n", id="a wider tolerance"),
         pytest.param(UNORDERED, b"a\nb\na\n", b"b\na \na\n", id="lines in another order"),
     ],
@@ -50,7 +50,7 @@ def test_outputs_that_are_the_same(checker: Checker, expected: bytes, actual: by
         pytest.param(EXACT, b"a b\n", b"a b", id="a missing newline is a difference"),
         pytest.param(FLOATS, b"1\n", b"nan\n", id="nan for a number"),
         pytest.param(FLOATS, b"nan\n", b"nan\n", id="nan agrees with nothing"),
-        pytest.param(FLOATS, b"1e999\n", b"1e999\n", id="an infinity in disguise"),
+        pytest.param(FLOATS, b"1e999\n", b"1e998\n", id="numbers beyond any float"),
         pytest.param(FLOATS, b"1\n", b"inf\n", id="inf"),
         pytest.param(FLOATS, b"10\n", b"1_0\n", id="what only Python reads as a number"),
         pytest.param(FLOATS, b"1.0\n", b"1.001\n", id="beyond the tolerance"),
@@ -82,45 +82,3 @@ def test_an_output_of_millions_of_lines_is_not_taken_apart_at_once(checker: Chec
     finally:
         tracemalloc.stop()
     assert peak_bytes < 3 * len(output)
-
-
-@pytest.mark.parametrize(
-    ("expected", "actual"),
-    [
-        pytest.param([1, [2, "x"]], (1, [2, "x"]), id="JSON cannot say tuple"),
-        pytest.param(0.3, 0.1 + 0.2, id="floats within 1e-9"),
-        pytest.param(2, 2.0, id="JSON does not tell 2 from 2.0"),
-        pytest.param({"2": "a", "true": 2}, {2: "a", True: 2}, id="keys as JSON has them"),
-        pytest.param(None, None, id="nothing"),
-        pytest.param(10**400, 10**400, id="ints beyond any float"),
-        pytest.param([], (), id="empty"),
-    ],
-)
-def test_returned_values_that_agree(expected: JsonValue, actual: object) -> None:
-    """What JSON cannot say makes no difference."""
-    assert agrees(expected, actual)
-
-
-@pytest.mark.parametrize(
-    ("expected", "actual"),
-    [
-        pytest.param(True, 1, id="a bool is no int"),
-        pytest.param(0, False, id="and no int a bool"),
-        pytest.param(math.nan, math.nan, id="nan never"),
-        pytest.param(1, math.nan, id="nan for a number"),
-        pytest.param(1.0, math.inf, id="an infinity for a number"),
-        pytest.param("1", 1, id="a text is no number"),
-        pytest.param([1, 2], [1, 2, 3], id="longer"),
-        pytest.param([1, 2], [2, 1], id="another order"),
-        pytest.param([1, 2], {1, 2}, id="a set has no order"),
-        pytest.param("ab", b"ab", id="bytes are no text"),
-        pytest.param(None, False, id="none is not false"),
-        pytest.param({"1": 1}, {1: 1, "1": 1}, id="two keys that spell alike"),
-        pytest.param(10**400, 10**400 + 1, id="great ints compare exactly"),
-        pytest.param(10**400, 1.5, id="a great int and a float"),
-        pytest.param([], None, id="none for a list"),
-    ],
-)
-def test_returned_values_that_differ(expected: JsonValue, actual: object) -> None:
-    """Everything JSON can say counts."""
-    assert not agrees(expected, actual)

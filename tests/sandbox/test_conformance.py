@@ -17,6 +17,9 @@ SECRET = b"SECRET-EXPECTED-OUTPUT 8f1c"
 def test_an_honest_program_runs_as_it_would_anywhere(bench: Bench, sample: Sample) -> None:
     """It ends by itself, and its output is its own to the byte."""
     execution = bench.execute(sample.code, sample.language, sample.stdin, **sample.limits)
+    if bench.lacks(sample):
+        assert execution.verdict is Verdict.RUNTIME_ERROR, execution
+        return
     assert execution.verdict is Verdict.ACCEPTED, execution
     if "stdout-size" in sample.header:
         assert len(execution.stdout) == int(sample.header["stdout-size"])
@@ -30,7 +33,10 @@ def test_an_honest_program_runs_as_it_would_anywhere(bench: Bench, sample: Sampl
 def test_a_hostile_program_gets_nothing(bench: Bench, sample: Sample) -> None:
     """Nothing it tries works, it is judged for what it did, it passes no test, and the next program never knows."""
     execution = bench.execute(sample.code, sample.language, **sample.limits)
-    assert_nothing_gained(execution, sample)
+    if bench.lacks(sample):
+        assert execution.verdict is Verdict.RUNTIME_ERROR, execution
+    else:
+        assert_nothing_gained(execution, sample)
     if execution.verdict is Verdict.ACCEPTED:
         limits = Limits(**sample.limits)
         job = JudgeJob(sample.code, sample.language, (StdioTest(b"", SECRET),), limits=limits)

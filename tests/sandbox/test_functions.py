@@ -45,6 +45,7 @@ def asserted(bench: Bench, code: str, *sources: str, fn_name: str | None = None)
         pytest.param("def f(a, b): return a + b", [1, 2], 3, id="a function"),
         pytest.param("class Solution:\n    def f(self, xs: List[int]) -> Optional[int]: return max(xs)", [[1, 3]], 3, id="a method of Solution, typing assumed"),
         pytest.param("class Solution:\n    @staticmethod\n    def f(x): return x", ["a"], "a", id="a static method"),
+        pytest.param("from math import *\nfrom itertools import *\nclass Solution:\n    def f(self, x): return x\ndef f(x): return -x", [1], 1, id="a method of Solution before a function"),
         pytest.param("def f(xs): return deque(xs)[-1] + gcd(4, 6) + math.floor(1.5)", [[1, 3]], 6, id="what problem sets assume imported"),
         pytest.param("f = lambda x: (x, [x])", [1], [1, [1]], id="a lambda, tuples for lists"),
         pytest.param("def f(n): return {i: i * i for i in range(n)}", [3], {"0": 0, "1": 1, "2": 4}, id="int keys as JSON has them"),
@@ -99,6 +100,8 @@ def test_a_false_function_does_not_pass(bench: Bench, code: str, output: JsonVal
 def test_what_is_to_be_written_is_not_given_away(bench: Bench) -> None:
     """A function that the prelude happens to have must be written all the same."""
     assert call(bench, "x = 1", ([4, 6], 2), fn_name="gcd").verdict is Verdict.RUNTIME_ERROR
+    named_alike = "from itertools import *\nclass Solution:\n    def permutations(s, n): return n * n"
+    assert call(bench, named_alike, ([4], 16), fn_name="permutations").verdict is Verdict.ACCEPTED
     assert call(bench, "class Solution:\n    def gcd(s, a, b): return 7", ([4, 6], 2), fn_name="gcd").passed == 0
 
 
@@ -261,7 +264,6 @@ def test_a_program_cannot_dodge_with_objects(bench: Bench) -> None:
     for source in (
         "assert f(1) == 2",
         "assert f(1) == f(2)",
-        "assert f(1)",
         "assert f(1) < 3",
         "assert len(f(1)) == 1",
         "assert f(f(1)) == 1",

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.host import Isolation
 from sandbox.local import LocalJudge, LocalSettings
 from sandbox.models import (
     ExecuteJob,
@@ -305,6 +306,18 @@ asyncio.run(main())
         asyncio.run(gone())
 
 
+def test_no_file_of_the_host_is_there_at_all(settings: LocalSettings) -> None:
+    """In a root directory of its own a program does not even learn what exists."""
+    names = ("/etc/passwd", "/etc/shadow", "/home", "/var", "/run", "/srv", "/sys", "/boot", "/jail", "/bin/sh")
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            code = f"import os\nprint([name for name in {names} if os.path.exists(name)])"
+            assert (await judge.execute(ExecuteJob(code, "python"))).stdout == b"[]\n"
+
+    asyncio.run(scenario())
+
+
 def test_where_nothing_isolates_nothing_is_judged(settings: LocalSettings, tmp_path: Path) -> None:
     """A bubblewrap that does not work is an outage with a reason, never a weaker sandbox."""
     broken = tmp_path / "bwrap"
@@ -312,7 +325,7 @@ def test_where_nothing_isolates_nothing_is_judged(settings: LocalSettings, tmp_p
     broken.chmod(0o755)
 
     async def scenario() -> None:
-        judge = LocalJudge(replace(settings, bubblewrap=str(broken)))
+        judge = LocalJudge(replace(settings, bubblewrap=str(broken), isolation=Isolation("bubblewrap")))
         with pytest.raises(SandboxUnavailableError, match="no permission to make namespaces"):
             await judge.start()
         assert not judge.health().ready

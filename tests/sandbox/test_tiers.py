@@ -70,9 +70,9 @@ def test_check_says_that_this_host_is_fit(tmp_path: Path) -> None:
 
 
 def test_check_names_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without bubblewrap no host is fit, and the report says what to install."""
+    """Without bubblewrap no host is fit for it, and the report says what to install."""
     monkeypatch.setattr(jail, "find_bubblewrap", lambda: None)
-    report = host.probe_host(tmp_path)
+    report = host.probe_host(tmp_path, host.Isolation("bubblewrap"))
     assert not report.fit
     assert "bubblewrap" in report.missing[0]
 

@@ -1,3 +1,4 @@
+# needs: processes
 # stdin: ""
 # stdout: "child\nparent\n"
 import os

@@ -1,3 +1,4 @@
+# needs: processes
 # stdin: ""
 # stdout: "[1, 2, 3]\n"
 from multiprocessing import Pool

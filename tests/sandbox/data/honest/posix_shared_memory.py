@@ -1,3 +1,4 @@
+# needs: shared memory
 # stdin: ""
 # stdout: "hello\n"
 from multiprocessing import shared_memory

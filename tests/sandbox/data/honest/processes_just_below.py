@@ -1,3 +1,4 @@
+# needs: processes
 # stdin: ""
 # stdout: "8\n"
 # limits: processes=10

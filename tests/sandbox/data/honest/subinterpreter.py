@@ -1,3 +1,4 @@
+# needs: processes
 # stdin: "6\n"
 # stdout: "36\n"
 import subprocess

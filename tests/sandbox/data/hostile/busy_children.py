@@ -1,3 +1,4 @@
+# needs: processes
 # expect: time_limit_exceeded
 # limits: cpu_seconds=0.3
 import os

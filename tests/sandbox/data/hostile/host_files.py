@@ -20,9 +20,12 @@ for path in (
     "/bin/sh",
     "/usr/include",
 ):
-    if os.path.exists(path):
+    try:
+        os.listdir(path) if os.path.isdir(path) else open(path, "rb").close()
         print("ESCAPED", path)
+    except OSError:
+        pass
 for path in glob.glob("/tmp/*") + glob.glob("/dev/shm/*") + glob.glob("/*/reward_server"):
     print("ESCAPED", path)
-if set(os.listdir("/packages")) - {"numpy", "numpy.libs", "sortedcontainers"}:
+if os.path.isdir("/packages") and set(os.listdir("/packages")) - {"numpy", "numpy.libs", "sortedcontainers"}:
     print("ESCAPED", os.listdir("/packages"))

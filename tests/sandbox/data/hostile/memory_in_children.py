@@ -1,3 +1,4 @@
+# needs: processes
 # expect: memory_limit_exceeded
 import os
 import time

@@ -1,0 +1,593 @@
+"""Assertions in a process of their own, with references in the place of what the program made.
+
+Plain data crosses by value, functions and objects as references that their owner resolves. What an assertion compares
+is therefore built here from plain data, or is a reference, which is equal to itself alone: no `__eq__`, `__bool__` or
+`__contains__` of the program ever decides. Only running to its end completes a test, and only when it asked the
+program something, or asserted something, on its way.
+
+Which name means what is settled by the test alone: its own definitions first, then built-ins, then modules of the
+standard library that it uses as such, then the program. Where a test mentions built-ins only (`assert sum(10, 15) ==
+6`), they are what is tested and the program's come first. A test runs as `__main__`, may import the program's names
+from `solution`, and has its `check`, its `test_…` functions and its test cases called where it does not call them.
+
+A list, dict or set that a function changes in place is changed here too. Exceptions cross as their built-in type, or
+as a class made here for one of the program's own. Where a test asks of an object that it made itself what cannot be
+answered without trusting it (is it equal, is it smaller), it `needs_objects`, whatever the program is like; nothing
+that a program does makes a test need them.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import collections
+import contextlib
+import dis
+import importlib
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NoReturn
+
+from sandbox.inside import plain
+from sandbox.inside.peer import FarSideGoneError, Peer
+
+# Modules that tests name without importing them, beside those of the standard library.
+_ALIASES: Final = {"np": "numpy", "numpy": "numpy"}
+_COUNTER: Final = "__asserted__"
+# Answers of built-in types that a test takes for granted; an object that it did not make may not give them.
+_PREDICATES: Final = frozenset(
+    name
+    for kind in (str, bytes, float, set)
+    for name in dir(kind)
+    if name.startswith("is") or name in ("startswith", "endswith")
+)
+
+
+class NeedsObjectsError(BaseException):
+    """The test asks something that only the program's own object could answer. Not for the test to catch."""
+
+
+def compiled(source: bytes, filename: str) -> types.CodeType:
+    """The test's code, with a count of the assertions that held. Raises what the compiler raises."""
+    tree = _Counting().visit(ast.parse(source, filename))
+    code = compile(ast.fix_missing_locations(tree), filename, "exec", dont_inherit=True)
+    assert isinstance(code, types.CodeType)
+    return code
+
+
+class _Counting(ast.NodeTransformer):
+    def visit_Assert(self, node: ast.Assert) -> list[ast.stmt]:
+        counted = ast.Expr(ast.Call(ast.Name(_COUNTER, ast.Load()), [], []))
+        return [node, ast.copy_location(counted, node)]
+
+
+def run_assertions(fd: int, code: types.CodeType, fn_name: str | None) -> dict[str, str]:
+    """Run the asserting code to its end and say how it ended."""
+    test = _Test(fd)
+    main = types.ModuleType("__main__")
+    main.__dict__.update(__builtins__=dict(vars(builtins)), **{_COUNTER: test.count})
+    sys.modules["__main__"] = main
+    try:
+        test.fill(main.__dict__, code, fn_name)
+        exec(code, main.__dict__)  # noqa: S102 - the task's own test
+        _run_what_waits(main.__dict__, code, test, fn_name)
+    except _NoFunctionError:
+        return {"ended": "no_function"}
+    except NeedsObjectsError as error:
+        return {"ended": "needs_objects", "message": str(error)}
+    except FarSideGoneError:
+        return {"ended": "program_ended"}
+    except BaseException as error:  # noqa: BLE001 - the test's or the program's; how it completes is told below
+        if not _left_well(error):
+            return {"ended": _ended_by(error), "message": _describe(error)}
+    return _completed(test)
+
+
+def run_together(namespace: dict[str, Any], source: str, fn_name: str | None) -> dict[str, str]:
+    """Run the asserting code over the program's own names, in the program's own process."""
+    counted = [0]
+
+    def count() -> None:
+        counted[0] += 1
+
+    namespace[_COUNTER] = count
+    code = compiled(source.encode(), "<test>")
+    try:
+        exec(code, namespace)  # noqa: S102 - the task's own test
+        check = namespace.get("check")
+        if isinstance(check, types.FunctionType) and "check" not in _called_at_top(code):
+            check(namespace[str(fn_name)])
+            count()
+    except Exception as error:  # noqa: BLE001 - whose it is cannot be told here
+        return {"ended": "assertion", "message": _describe(error)}
+    return {"ended": "completed"} if counted[0] else {"ended": "broken", "message": "the test asserts nothing"}
+
+
+class _NoFunctionError(Exception):
+    """The program does not define what the test is about."""
+
+
+def _run_what_waits(namespace: dict[str, Any], code: types.CodeType, test: _Test, fn_name: str | None) -> None:
+    """Call what the test defines to be called by whoever runs it, where it has not called it itself."""
+    called = _called_at_top(code)
+    check = namespace.get("check")
+    if isinstance(check, types.FunctionType) and "check" not in called:
+        if fn_name is None or fn_name not in test.offered:
+            raise _NoFunctionError
+        check(test.offered[fn_name])
+    if test.asked:
+        return
+    for name, value in list(namespace.items()):
+        if isinstance(value, types.FunctionType) and name.startswith("test") and not value.__code__.co_argcount:
+            value()
+    unittest: Any = sys.modules.get("unittest")  # who never imported it has no test cases
+    if unittest is not None:
+        result = unittest.TestResult()
+        unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"]).run(result)
+        for _, trace in [*result.failures, *result.errors]:
+            raise AssertionError(trace.strip().rpartition("\n")[2])
+
+
+def _left_well(error: BaseException) -> bool:
+    """Whether the test itself left, as `unittest.main()` does when all went well."""
+    return isinstance(error, SystemExit) and not _is_the_programs(error) and not error.code
+
+
+def _ended_by(error: BaseException) -> str:
+    if _is_the_programs(error) or isinstance(error, NameError):
+        return "raised"
+    if isinstance(error, ImportError):
+        return "broken"
+    return "assertion" if isinstance(error, AssertionError) else "test_raised"
+
+
+def _completed(test: _Test) -> dict[str, str]:
+    """How a test ended that came to its end: a test may have swallowed what no test should."""
+    if test.gone:
+        return {"ended": "program_ended"}
+    if test.needed is not None:
+        return {"ended": "needs_objects", "message": test.needed}
+    if not test.asked:
+        return {"ended": "broken", "message": "it asserts nothing and asks the program nothing"}
+    return {"ended": "completed"}
+
+
+def _is_the_programs(error: BaseException) -> bool:
+    return bool(getattr(error, "_of_the_program", False))
+
+
+def _describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:500]
+
+
+def _called_at_top(code: types.CodeType) -> tuple[str, ...]:
+    # The names that the top level mentions, without those that a `def` there binds: a call has to load it once more.
+    return tuple(
+        str(instruction.argval) for instruction in dis.get_instructions(code) if instruction.opname == "LOAD_NAME"
+    )
+
+
+class _Test(Peer):
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
+        self.offered: dict[str, object] = {}
+        self.asked = 0  # questions to the program, and assertions that held
+        self.needed: str | None = None
+        self._namespace: dict[str, Any] = {}
+        self._constants: list[str] = []  # the program's names that stand for plain data, and may change
+        self._references: dict[int, _Reference] = {}
+        self._exceptions: dict[int, type[Exception]] = {}
+        self._answering = 0
+
+    def count(self) -> None:
+        """An assertion held."""
+        self.asked += 1
+
+    def needs(self, why: str) -> NeedsObjectsError:
+        """The error to raise, remembered: a test that swallows it has not been answered."""
+        self.needed = why
+        return NeedsObjectsError(why)
+
+    def fill(self, namespace: dict[str, Any], code: types.CodeType, fn_name: str | None) -> None:
+        """Give the test the names it mentions and does not define."""
+        mentioned = {name for name in _mentioned(code) if not name.startswith("__")}
+        mentioned |= {fn_name} if fn_name is not None else set()
+        outcome = self.ask("names", sorted(mentioned))
+        answered = outcome[1] if outcome[0] == "returned" and type(outcome[1]) is dict else {}
+        # Decided by the test alone: a program that answers more than it was asked must not reach what judges it.
+        only_builtins = all(hasattr(builtins, name) for name in mentioned)
+        wanted = {name for name in mentioned if only_builtins or name == fn_name or not hasattr(builtins, name)}
+        self.offered = {name: answered[name] for name in wanted if name in answered}
+        self._namespace = namespace
+        namespace.update(self.offered)
+        for name in _modules_used(code):
+            module = _ALIASES.get(name, name)
+            if module in sys.stdlib_module_names or module in _ALIASES.values():
+                with contextlib.suppress(ImportError):  # the test hears of it where it uses it
+                    namespace[name] = importlib.import_module(module)
+        bound = _bound(code)
+        plain_names = (name for name, value in self.offered.items() if not isinstance(value, _Reference))
+        self._constants = [name for name in plain_names if name not in bound]
+        solution = types.ModuleType("solution")
+        solution.__dict__.update(self.offered)
+        sys.modules["solution"] = solution
+
+    def refresh(self) -> None:
+        """Read the program's globals again: a call may have changed them."""
+        if self._constants:
+            outcome = self.ask("names", self._constants)
+            if outcome[0] == "returned" and type(outcome[1]) is dict:
+                self._namespace.update({name: outcome[1][name] for name in self._constants if name in outcome[1]})
+
+    def reply_to(self, message: Any) -> None:
+        _, operation, index, *operands = message
+        function = self.kept(index)
+        self._answering += 1
+        try:
+            self.send_answer(*self._answer(operation, function, operands))
+        finally:
+            self._answering -= 1
+
+    def _answer(self, operation: object, asked: Any, operands: list[Any]) -> tuple[object, ...]:
+        try:
+            if operation == "call" and len(operands) == 2:
+                return "returned", asked(*operands[0], **operands[1])
+            if operation == "next" and hasattr(type(asked), "__next__"):
+                return "returned", next(asked)
+        except Exception as error:  # noqa: BLE001 - crosses as its type
+            known = next(base.__name__ for base in type(error).__mro__ if hasattr(builtins, base.__name__))
+            return "raised", known, tuple(map(str, error.args))
+        if operation in ("call", "next"):
+            return "raised", "TypeError", ("this is not to be called or iterated",)
+        raise self.lost("a question that a program may not ask")
+
+    def cross(self, value: object) -> bytes | None:
+        if isinstance(value, _Reference):
+            return plain.extension(plain.dumps(("yours", value._index)))
+        return super().cross(value)
+
+    def name(self, value: object) -> tuple[object, ...] | None:
+        if isinstance(value, (int, float, str, bytes, list, tuple, dict, set, frozenset)):
+            return None
+        named = str(getattr(value, "__name__", "function"))
+        functions = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)
+        # What the program asked for, or made itself, may be of any kind: it gets a name that tells it nothing.
+        if self._answering or isinstance(value, functions) or type(value) in self._exceptions.values():
+            return "mine", self.keep(value), named
+        if isinstance(value, collections.abc.Iterator):
+            return "mine", self.keep(value), named
+        raise self.needs(f"the test passes an object of type {type(value).__name__!r} to the program")
+
+    def named(self, kind: str, index: Any, *rest: Any) -> object:
+        if kind == "yours":
+            return self.kept(index)
+        if type(index) is not int:
+            raise self.lost("not an index")
+        if kind == "exception" and len(rest) == 2:
+            return self._exception(index, *rest)
+        if kind == "coroutine":
+            return self._coroutine(index)
+        if kind not in _KINDS:
+            raise self.lost("unknown kind of reference")
+        known = self._references.get(index)
+        if type(known) is not _KINDS[kind]:
+            known = self._references[index] = _KINDS[kind](self, index, *rest[:2])
+        return known
+
+    async def _coroutine(self, index: int) -> object:
+        return self.question("run", index)[0]
+
+    def _exception(self, index: int, name: object, ancestors: object) -> type[Exception]:
+        """A class for one of the program's own, below those made for its ancestors."""
+        if type(ancestors) is not list or not ancestors:
+            raise self.lost("not an exception")
+        parent = getattr(builtins, str(ancestors[-1]), Exception)
+        if not (isinstance(parent, type) and issubclass(parent, Exception)):
+            raise self.lost("not an exception")
+        for ancestor in reversed(ancestors[:-1]):
+            parent = self._made(str(ancestor), parent)
+        return self._exceptions.setdefault(index, self._made(str(name), parent))
+
+    def _made(self, name: str, parent: type[Exception]) -> type[Exception]:
+        # One class a name: the program's class, sent twice, must be caught by what was sent first.
+        known = next((kind for kind in self._exceptions.values() if kind.__name__ == name), None)
+        made: type[Exception] = known or type(name, (parent,), {})
+        return self._exceptions.setdefault(-1 - len(self._exceptions), made)
+
+    def question(self, *question: object) -> Any:
+        """Ask the program; raise what it raised."""
+        self.asked += 1
+        try:
+            outcome, *rest = self.ask(*question)
+        except plain.NotPlainError as error:
+            raise self.needs(f"the test passes what cannot cross: {error}") from None
+        if outcome == "returned":
+            return rest
+        kind, arguments, attributes = rest
+        raise self._raised(kind, arguments, attributes)
+
+    def _raised(self, kind: Any, arguments: Any, attributes: Any) -> BaseException:
+        if isinstance(kind, str):
+            kind = getattr(builtins, kind, Exception)
+        if not (isinstance(kind, type) and (issubclass(kind, Exception) or kind is SystemExit)):
+            kind = Exception
+        if issubclass(kind, (StopIteration, StopAsyncIteration)):
+            kind = RuntimeError  # raised in the test, it would end a loop of the test's in silence
+        try:
+            error = kind(*arguments)
+        except Exception:  # noqa: BLE001 - a class with a constructor of its own mind
+            error = Exception(*arguments)
+        for name, value in attributes.items() if type(attributes) is dict else ():
+            if type(name) is str and not name.startswith("_"):
+                with contextlib.suppress(AttributeError, TypeError):
+                    setattr(error, name, value)
+        error._of_the_program = True
+        return error  # type: ignore[no-any-return]
+
+
+class _Reference:
+    """Something of the program's that stays where it is."""
+
+    _test: _Test
+    _index: int
+    _made_by_test: _Reference | None
+    _truth: bool | None
+
+    def __init__(self, test: _Test, index: int, name: str = "", truth: bool | None = None) -> None:
+        for attribute, value in (
+            ("_test", test),
+            ("_index", index),
+            ("__name__", str(name)),
+            ("_made_by_test", None),
+            ("_truth", truth),
+        ):
+            object.__setattr__(self, attribute, value)
+
+    def _ask(self, what: str, *operands: object) -> Any:
+        return self._test.question(what, self._index, *operands)[0]
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        returned, itself, changed = self._test.question("call", self._index, list(arguments), named)
+        given = [*arguments, *named.values()]
+        if type(changed) is list and len(changed) == len(given):
+            for old, new in zip(given, changed, strict=True):
+                _refresh(old, new)
+        self._test.refresh()
+        return given[itself] if type(itself) is int and 0 <= itself < len(given) else returned
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name in _PREDICATES and self._made_by_test is None and isinstance(self, _Object):
+            raise AttributeError(f"the program's own object has no {name!r} here")
+        return self._ask("get", name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        self._ask("set", name, value)
+
+    def __hash__(self) -> int:
+        return hash(self._index)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _Reference) and other._index == self._index:
+            return True
+        self._undecidable("equal", other)
+        return False
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def _undecidable(self, what: str, other: object = None) -> None:
+        """What a test asks of objects it made itself it asks of every program; of a returned one, only of this."""
+        if any(isinstance(side, _Reference) and side._made_by_test is not None for side in (self, other)):
+            raise self._test.needs(f"the test asks whether an object is {what}")
+
+
+def _refresh(old: Any, new: Any) -> None:
+    if type(old) is not type(new):
+        return
+    if type(old) in (list, bytearray):
+        old[:] = new
+    elif type(old) in (dict, set, collections.Counter, collections.OrderedDict):
+        old.clear()
+        old.update(new)
+    elif type(old) is collections.deque:
+        old.clear()
+        old.extend(new)
+
+
+class _Function(_Reference):
+    """A function, or whatever is called like one."""
+
+
+class _Object(_Reference):
+    """An object: what it does is asked of it, what it is is not."""
+
+    def __iter__(self) -> Iterator[object]:
+        iterator = self._ask("iter")
+        while True:
+            more, item = self._test.question("next", iterator)
+            if more is not True:
+                return
+            yield item
+
+    def __next__(self) -> object:
+        more, item = self._test.question("next", self._index)
+        if more is not True:
+            raise StopIteration
+        return item
+
+    def __len__(self) -> int:
+        length = self._ask("len")
+        if type(length) is not int:
+            raise self._test.lost("a length that is no number")
+        return length
+
+    def __getitem__(self, key: object) -> object:
+        return self._ask("item", key)
+
+    def __setitem__(self, key: object, value: object) -> None:
+        self._ask("put", key, value)
+
+    def __delitem__(self, key: object) -> None:
+        self._ask("drop", key)
+
+    def __contains__(self, item: object) -> bool:
+        try:
+            items = list(self)
+        except TypeError:
+            self._undecidable("a member of another")
+            raise
+        return any(item is other or item == other for other in items)
+
+    def __enter__(self) -> object:
+        return self._ask("enter")
+
+    def __exit__(self, *_: object) -> None:
+        self._ask("exit")  # nothing that the block raised is for the program to swallow
+
+    def __repr__(self) -> str:
+        return self._text("repr")
+
+    def __str__(self) -> str:
+        return self._text("str")
+
+    def _text(self, how: str) -> str:
+        text = self._ask("text", how)
+        if type(text) is not str:
+            raise self._test.lost("a text that is none")
+        return text
+
+    def __bool__(self) -> bool:
+        if self._truth is True:
+            return True
+        self._undecidable("true")
+        raise TypeError("an object is neither true nor false here")
+
+
+class _Class(_Object):
+    """A class: its instances are made by calling it."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> object:
+        made = super().__call__(*arguments, **named)
+        if isinstance(made, _Object) and self._is_expected:
+            object.__setattr__(made, "_made_by_test", self)
+        return made
+
+    @property
+    def _is_expected(self) -> bool:
+        """Whether the test itself takes this for a class, by how it spells the name: no program decides that.
+
+        Else a class where a function was to be written would be a way not to be judged.
+        """
+        names = [name for name, offered in self._test.offered.items() if offered is self]
+        return any(name.lstrip("_")[:1].isupper() for name in names)
+
+    def __instancecheck__(self, instance: object) -> bool:
+        return isinstance(instance, _Reference) and self._ask_of("isinstance", instance)
+
+    def __subclasscheck__(self, kind: object) -> bool:
+        return isinstance(kind, _Reference) and self._ask_of("issubclass", kind)
+
+    def _ask_of(self, what: str, other: _Reference) -> bool:
+        return other._ask(what, self._index) is True
+
+    def __mro_entries__(self, bases: tuple[object, ...]) -> NoReturn:
+        raise self._test.needs("the test derives a class from the program's")
+
+
+class _Valued(_Object):
+    """An object of a class that derives from a built-in one: compared and computed with as that."""
+
+    def _value(self) -> Any:
+        value = self._ask("value")
+        if isinstance(value, _Reference):
+            raise self._test.lost("a value that is none")
+        return value
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return type(self._value())
+
+    def __bool__(self) -> bool:
+        return bool(self._value())
+
+    def __hash__(self) -> int:
+        return hash(self._value())
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._value()
+
+
+_KINDS: Final[dict[str, type[_Reference]]] = {
+    "function": _Function,
+    "class": _Class,
+    "object": _Object,
+    "valued": _Valued,
+}
+
+_COMPARISONS: Final = "lt le gt ge"
+_OPERATORS: Final = (
+    "add radd iadd sub rsub isub mul rmul imul matmul rmatmul imatmul truediv rtruediv itruediv floordiv rfloordiv "
+    "ifloordiv mod rmod imod divmod rdivmod pow rpow ipow lshift rlshift ilshift rshift rrshift irshift and rand iand "
+    "xor rxor ixor or ror ior neg pos abs invert int float complex index round trunc floor ceil reversed"
+)
+
+
+def _refused(name: str) -> Callable[..., NoReturn]:
+    def operator(self: _Object, *others: object) -> NoReturn:
+        self._undecidable(name, *others[:1])
+        raise TypeError(f"an object of the program has no {name} here")
+
+    return operator
+
+
+def _of_the_value(name: str) -> Callable[..., object]:
+    def operator(self: _Valued, *others: object) -> object:
+        plain_others = [other._value() if type(other) is _Valued else other for other in others]
+        operation = getattr(self._value(), f"__{name}__", None)
+        return NotImplemented if operation is None else operation(*plain_others)
+
+    return operator
+
+
+for _name in f"{_COMPARISONS} {_OPERATORS}".split():
+    setattr(_Object, f"__{_name}__", _refused(_name))
+for _name in f"eq ne {_COMPARISONS} {_OPERATORS}".split():
+    setattr(_Valued, f"__{_name}__", _of_the_value(_name))
+
+
+def _mentioned(code: types.CodeType) -> Iterator[str]:
+    for part in _parts(code):
+        yield from part.co_names
+
+
+def _bound(code: types.CodeType) -> set[str]:
+    """Names that the test itself gives a meaning to."""
+    stores = ("STORE_NAME", "STORE_GLOBAL")
+    parts = _parts(code)
+    return {str(one.argval) for part in parts for one in dis.get_instructions(part) if one.opname in stores}
+
+
+def _modules_used(code: types.CodeType) -> set[str]:
+    """Names of which the test takes attributes, as one does of a module, and which it does not bind itself."""
+    used: set[str] = set()
+    for part in _parts(code):
+        previous: dis.Instruction | None = None
+        for instruction in dis.get_instructions(part):
+            if (
+                instruction.opname in ("LOAD_ATTR", "LOAD_METHOD")
+                and previous is not None
+                and previous.opname in ("LOAD_NAME", "LOAD_GLOBAL")
+            ):
+                used.add(str(previous.argval))
+            previous = instruction
+    return used - _bound(code)
+
+
+def _parts(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _parts(constant)

@@ -1,0 +1,330 @@
+"""Zygote and init of a host without namespaces: the same work behind other walls.
+
+The program has the user of the service, or one that all programs share. What holds it is taken on by the program
+itself, in the fork that becomes it, and cannot be put off again: Landlock for files, a filter for system calls, one
+process with threads. Its init and the zygote are closed to it: not dumpable, out of its Landlock domain, never the
+target of its signals. When its init ends, the kernel kills it; no call can take that back.
+
+A directory takes the place of /tmp: paths there are rewritten in what the far side sends, and emptied after every run.
+Disk and threads are counted from outside and a program that has too many is ended. Compilers start processes: the
+init adopts what they leave behind, and a run has ended when nothing below the init is alive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib.machinery
+import importlib.util
+import os
+import signal
+import socket
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Final, NoReturn
+
+from sandbox.inside import family, init, kernel, landlock, program, shared_host, wire
+from sandbox.inside.scratch import Allowance, Scratch
+
+# A look into the scratch directory may cost this share of a core.
+_LOOKING_SHARE: Final = 0.2
+_LOOK_SECONDS: Final = 0.008
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """What programs of one kind may reach: the counterpart of a root directory."""
+
+    read: tuple[str, ...]
+    execute: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What there is for programs on this host, as the far side found it."""
+
+    roots: Mapping[str, Root]
+    devices: tuple[str, ...]
+    loaders: tuple[str, ...]  # what starts an executable that is not whole by itself
+    packages: Mapping[str, str]  # an offered package -> its directory
+    aliases: Mapping[str, str]  # paths as the far side writes them -> where that is
+    scratch: str
+    exclusive: bool  # programs have the scratch directory itself, not one below it
+    landlock: int  # the version; 0 where it is known and accepted that there is none
+
+    @classmethod
+    def of(cls, message: Any) -> View:
+        """Read the part of the set-up message."""
+        roots = {name: Root(tuple(root["read"]), tuple(root["execute"])) for name, root in message["roots"].items()}
+        return cls(
+            roots=roots,
+            devices=tuple(message["devices"]),
+            loaders=tuple(message["loaders"]),
+            packages=message["packages"],
+            aliases=message["aliases"],
+            scratch=message["scratch"],
+            exclusive=message["exclusive"],
+            landlock=message["landlock"],
+        )
+
+
+class Nursery:
+    """What the zygote does differently: it starts inits as mere forks, and answers for what is left of them."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._scratches: dict[int, Scratch] = {}
+
+    def start(self, name: object, socket_fd: int) -> int:
+        """Start the init that the far side calls `name`; its process id."""
+        scratch = Scratch(self._view.scratch if self._view.exclusive else f"{self._view.scratch}/{name}")
+        if not self._view.exclusive:
+            os.mkdir(scratch.path, 0o700)
+        pid = os.fork()
+        if pid == 0:
+            _main(socket_fd, self._view, scratch)
+        self._scratches[pid] = scratch
+        return pid
+
+    def ended(self, pid: int) -> None:
+        """Leave nothing of an init that has ended."""
+        scratch = self._scratches.pop(pid)
+        family.end_children(spare=self._scratches)
+        if not self._view.exclusive:
+            scratch.remove()
+
+    def close(self) -> None:
+        """Leave nothing of any."""
+        family.end_children()
+        for scratch in self._scratches.values():
+            if not self._view.exclusive:
+                scratch.remove()
+
+
+def stand_guard(user: int | None) -> None:
+    """Make the zygote one whom programs of the same user can neither read nor outlive."""
+    if user is not None:
+        with contextlib.suppress(OSError):  # what cannot be dropped cannot be regained either: see below
+            kernel.drop_bounding_set()
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+        kernel.drop_capabilities()
+    kernel.forbid_new_privileges()
+    kernel.die_with_parent(signal.SIGKILL)
+    kernel.set_dumpable(False)
+    kernel.adopt_orphans()
+
+
+class OfferedPackages:
+    """Finds the offered packages, and nothing that stands beside them."""
+
+    def __init__(self, directories: Mapping[str, str]) -> None:
+        self._directories = dict(directories)
+
+    def find_spec(
+        self, name: str, path: object = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """As `importlib.abc.MetaPathFinder` has it."""
+        directory = self._directories.get(name)
+        if directory is None:
+            return None
+        location = f"{directory}/__init__.py"
+        return importlib.util.spec_from_file_location(name, location, submodule_search_locations=[directory])
+
+
+def _main(socket_fd: int, view: View, scratch: Scratch) -> NoReturn:
+    """Serve one submission."""
+    try:
+        channel = init.stand_alone(socket_fd)
+        kernel.adopt_orphans()
+        _LoneInit(channel, view, scratch).serve()
+    except BaseException as error:  # noqa: BLE001 - nobody above us: the far side reads the end of the socket, and this for the reason
+        os.write(2, "".join(traceback.format_exception(error)).encode())
+    finally:
+        os._exit(0)
+
+
+class _LoneInit(init.Init):
+    one_process = True
+
+    def __init__(self, channel: socket.socket, view: View, scratch: Scratch) -> None:
+        super().__init__(channel)
+        self._view = view
+        self._scratch = scratch
+        self._root = Root((), ())
+        self._allowance = Allowance(0, 0)
+        self._compiling = False
+        self._aliases = {**view.aliases, "/tmp": scratch.path}  # noqa: S108 - the name of it
+        self._walls: dict[str, _Walls] = {}
+        self._pid = os.getpid()
+
+    def load(self, request: wire.Message) -> None:
+        """Choose what the language may reach, and take an empty scratch directory."""
+        if request["preload"]:
+            self.preload(init.texts(request["preload"]))
+        self._root = self._view.roots[str(request["root"])]
+        disk_bytes, inodes = request["disk_bytes"], request["inodes"]
+        assert isinstance(disk_bytes, int)
+        assert isinstance(inodes, int)
+        self._allowance = Allowance(disk_bytes, inodes)
+        self._proc_fd = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        os.chdir(self._scratch.path)
+        self.clean()
+        self.take_code_file()
+        program.limit_submission()
+        gc.freeze()
+
+    def become(self, request: wire.Message, fds: dict[str, int]) -> NoReturn:
+        """Become the program, in a fork."""
+        own: dict[str, Any] = {**request, "processes": None}
+        own["argv"] = [self._here(word) for word in init.texts(request.get("argv", ()))]
+        for name in ("copies", "environment"):
+            words = request.get(name, {})
+            assert isinstance(words, dict)
+            own[name] = {key: self._here(str(word)) for key, word in words.items()}
+        walls = self._walls_for(request, own["argv"])
+        if walls.ruleset is not None:
+            fds = {**fds, "confine": walls.ruleset.fd}
+        program.become(program.Request.of(own), fds, lambda: walls.close_around(self._pid))
+
+    def watch(self, pid: int, request: wire.Message, fds: dict[str, int], started: float) -> init.Watch:
+        """What looks at a run."""
+        self._compiling = request.get("product") is not None
+        kind = _Compilation if self._compiling else _LoneWatch
+        return kind(pid, request, fds["stdout"], started, self._scratch, self._allowance)
+
+    def prepare(self, request: wire.Message) -> None:
+        """Make what the run's walls are made of, before the fork, so that the next run finds it made."""
+        self._walls_for(request, [self._here(word) for word in init.texts(request.get("argv", ()))])
+        if request.get("product") is not None:
+            request["product"] = self._here(str(request["product"]))
+
+    def end_the_rest(self, usage: init.Usage) -> None:
+        """Kill what a compiler left. A program had no way to leave anything."""
+        if self._compiling:
+            family.end_children(usage.add)
+
+    def clean(self) -> None:
+        """Empty the scratch directory."""
+        if not self._scratch.is_untouched():
+            self._scratch.empty()
+            self._scratch.mark()
+
+    def _here(self, word: str) -> str:
+        """A word of a command with the paths that it names put where they are."""
+        option = "-I" if word.startswith("-I") else ""
+        path = word.removeprefix(option)
+        for alias, real in self._aliases.items():
+            if path == alias or path.startswith(f"{alias}/"):
+                return option + real + path.removeprefix(alias)
+        return word
+
+    def _walls_for(self, request: wire.Message, argv: list[str]) -> _Walls:
+        mode = str(request["mode"])
+        kind = "compile" if request.get("product") is not None else mode
+        if kind not in self._walls:
+            self._walls[kind] = self._build(kind, argv)
+        return self._walls[kind]
+
+    def _build(self, kind: str, argv: list[str]) -> _Walls:
+        version = self._view.landlock
+        system_calls: shared_host.SignalsToSelf | bytes
+        if kind == "compile":
+            system_calls = shared_host.compiler_filter(version)
+        else:
+            system_calls = shared_host.lone_process_filter(executes=kind == "exec", landlock=version)
+        return _Walls(self._ruleset(kind, argv) if version else None, system_calls)
+
+    def _ruleset(self, kind: str, argv: list[str]) -> landlock.Ruleset:
+        rules = landlock.Ruleset(self._view.landlock)
+        rules.allow_reading(self._root.read)
+        rules.allow_devices(self._view.devices)
+        if kind == "compile":
+            rules.allow_executing(self._root.execute)
+        elif kind == "exec":
+            # Its own image, in memory, is no file. Whatever it starts in its own place has the same walls.
+            rules.allow_executing([*self._view.loaders, *(word for word in argv[:1] if word.startswith("/"))])
+        if not (kind == "assert" and self._view.exclusive):  # beside the program that it judges, in one directory
+            rules.allow_everything_but_executing(self._scratch.path)
+        return rules
+
+
+@dataclass(frozen=True, slots=True)
+class _Walls:
+    """What a process takes on to become a program."""
+
+    ruleset: landlock.Ruleset | None
+    system_calls: shared_host.SignalsToSelf | bytes
+
+    def close_around(self, parent: int) -> None:
+        """Take it on, in the fork. `parent` is who must be alive for it to live."""
+        kernel.die_with_parent(signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        if self.ruleset is not None:
+            self.ruleset.enter()
+            self.ruleset.close()
+        code = self.system_calls
+        kernel.Filter(code if isinstance(code, bytes) else code.of(os.getpid())).install()
+
+
+class _LoneWatch(init.Watch):
+    """Looks at one process: its threads and its scratch directory too."""
+
+    def __init__(
+        self, pid: int, request: Any, stdout: int, started: float, scratch: Scratch, allowance: Allowance
+    ) -> None:
+        super().__init__(pid, request, stdout, started)
+        self._threads: int = request["processes"]
+        self._scratch = scratch
+        self._allowance = allowance
+        self._next_look = started
+
+    def everybody(self) -> list[int]:
+        """Every process of the run."""
+        return [self.pid]
+
+    def exceeded(self, spent: float) -> str | None:
+        """Which limit is passed, if one is."""
+        if self._running() > self._threads:
+            return "processes"
+        if time.monotonic() >= self._next_look and self._looks_too_full():
+            return "disk"
+        return super().exceeded(spent)
+
+    def at_the_end(self) -> str | None:
+        """Which limit is found to be passed when the program has ended, by what it left."""
+        return "disk" if self._too_full() else None
+
+    def _running(self) -> int:
+        return sum(map(_threads_of, self.everybody()))
+
+    def _looks_too_full(self) -> bool:
+        began = time.monotonic()
+        too_full = self._too_full()
+        ended = time.monotonic()
+        self._next_look = ended + max(_LOOK_SECONDS, (ended - began) / _LOOKING_SHARE)
+        return too_full
+
+    def _too_full(self) -> bool:
+        return not self._scratch.is_untouched() and self._scratch.exceeds(self._allowance, self.pid)
+
+
+class _Compilation(_LoneWatch):
+    """Looks at a compiler and what it has started."""
+
+    def everybody(self) -> list[int]:
+        """Every process of the run."""
+        return [self.pid, *family.descendants(self.pid)]
+
+
+def _threads_of(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[17])
+    except (OSError, IndexError):
+        return 0

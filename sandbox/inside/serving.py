@@ -1,0 +1,227 @@
+"""The program's side of assertions: answers questions about its names until the asserting side hangs up.
+
+Nothing here is trusted. It runs in the program's own process, and a program that patches it only changes what it says
+about itself.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import types
+from collections.abc import Callable
+from typing import Any, Final
+
+from sandbox.inside import plain, values
+from sandbox.inside.peer import Peer
+
+
+def serve(fd: int, namespace: dict[str, Any]) -> None:
+    """Answer questions about the names in `namespace`."""
+    _Program(fd, namespace).serve()
+
+
+class _Program(Peer):
+    def __init__(self, fd: int, namespace: dict[str, Any]) -> None:
+        super().__init__(fd)
+        self._namespace = namespace
+
+    def reply_to(self, message: Any) -> None:
+        _, operation, *operands = message
+        try:
+            answer = getattr(self, f"_on_{operation}")(*operands)
+        except SystemExit as error:
+            self._answer_raised(error)
+            return
+        except Exception as error:  # noqa: BLE001 - the program's own, for the test to see
+            self._answer_raised(error)
+            return
+        try:
+            self.send_answer("returned", *answer)
+        except (plain.NotPlainError, RecursionError) as error:
+            self.send_answer("raised", "TypeError", (f"the result cannot be passed on: {error}",), {})
+
+    def _answer_raised(self, error: BaseException) -> None:
+        kind = type(error)
+        known: object = kind.__name__ if getattr(builtins, kind.__name__, None) is kind else kind
+        attributes = {name: value for name, value in vars(error).items() if _is_plain(value)}
+        try:
+            self.send_answer("raised", known, error.args, attributes)
+        except (plain.NotPlainError, RecursionError):
+            self.send_answer("raised", known, (str(error),), {})
+
+    def _on_names(self, names: list[str]) -> tuple[dict[str, object]]:
+        return ({name: self._namespace[name] for name in names if name in self._namespace},)
+
+    def _on_call(self, target: int, arguments: list[Any], named: dict[str, Any]) -> tuple[object, ...]:
+        given = [*arguments, *named.values()]
+        before = _snapshot(given)
+        returned = self.kept(target)(*arguments, **named)
+        itself = next((place for place, one in enumerate(given) if one is returned and type(one) in _CHANGING), None)
+        changed = given if before != _snapshot(given) else None
+        return (returned if itself is None else None, itself, changed)
+
+    def _on_run(self, target: int) -> tuple[object]:
+        """Run a coroutine to its end."""
+        import asyncio  # slow to import, and few programs need it
+
+        return (asyncio.run(self.kept(target)),)
+
+    def _on_get(self, target: int, name: str) -> tuple[object]:
+        return (getattr(self.kept(target), name),)
+
+    def _on_set(self, target: int, name: str, value: object) -> tuple[object]:
+        setattr(self.kept(target), name, value)
+        return (None,)
+
+    def _on_iter(self, target: int) -> tuple[object]:
+        return (self.keep(iter(self.kept(target))),)
+
+    def _on_next(self, target: int) -> tuple[object, ...]:
+        try:
+            return (True, next(self.kept(target)))
+        except StopIteration:
+            return (False, None)
+
+    def _on_len(self, target: int) -> tuple[object]:
+        return (len(self.kept(target)),)
+
+    def _on_item(self, target: int, key: object) -> tuple[object]:
+        return (self.kept(target)[key],)
+
+    def _on_put(self, target: int, key: object, value: object) -> tuple[object]:
+        self.kept(target)[key] = value
+        return (None,)
+
+    def _on_drop(self, target: int, key: object) -> tuple[object]:
+        del self.kept(target)[key]
+        return (None,)
+
+    def _on_enter(self, target: int) -> tuple[object]:
+        context = self.kept(target)
+        return (type(context).__enter__(context),)
+
+    def _on_exit(self, target: int) -> tuple[object]:
+        context = self.kept(target)
+        type(context).__exit__(context, None, None, None)
+        return (None,)
+
+    def _on_text(self, target: int, how: str) -> tuple[object]:
+        return ((repr if how == "repr" else str)(self.kept(target)),)
+
+    def _on_isinstance(self, target: int, kind: int) -> tuple[object]:
+        return (isinstance(self.kept(target), self.kept(kind)),)
+
+    def _on_issubclass(self, target: int, kind: int) -> tuple[object]:
+        return (issubclass(self.kept(target), self.kept(kind)),)
+
+    def _on_value(self, target: int) -> tuple[object]:
+        """An object of a class that derives from a built-in one, as that."""
+        value = self.kept(target)
+        base = next(base for base in type(value).__mro__ if base in _BUILT_IN)
+        return (_BUILT_IN[base](value),)
+
+    def name(self, value: object) -> tuple[object, ...] | None:
+        if isinstance(value, _Theirs):
+            return "yours", value.index
+        if isinstance(value, type) and issubclass(value, Exception):
+            return "exception", self.keep(value), value.__name__, _ancestors(value)
+        if isinstance(value, types.CoroutineType):
+            return "coroutine", self.keep(value)
+        if isinstance(value, tuple(_BUILT_IN)) and not isinstance(value, type):
+            return ("valued", self.keep(value), "") if _has_members(value) else None
+        kind = "class" if isinstance(value, type) else "function" if _is_function(value) else "object"
+        return kind, self.keep(value), str(getattr(value, "__name__", kind)), _truth(value)
+
+    def named(self, kind: str, index: Any, *rest: Any) -> object:
+        return self.kept(index) if kind == "yours" else _Theirs(self, index, str(rest[0]) if rest else "function")
+
+
+# How each built-in type reads a value of a class that derives from it, whatever that class overrides.
+_BUILT_IN: Final[dict[type, Callable[[Any], object]]] = {
+    int: int.__index__,
+    float: float.__float__,
+    str: str.__str__,
+    bytes: lambda value: b"".join((value,)),
+    list: lambda value: list(list.__iter__(value)),
+    tuple: lambda value: tuple(tuple.__iter__(value)),
+    dict: lambda value: dict(dict.items(value)),
+    set: lambda value: set(set.__iter__(value)),
+    frozenset: lambda value: frozenset(frozenset.__iter__(value)),
+}
+_CHANGING: Final = (list, dict, set)
+
+
+def _ancestors(kind: type[Exception]) -> list[object]:
+    """Names of the class's ancestors, nearest first: those of the program's own, then the first built-in one."""
+    found: list[object] = []
+    for base in kind.__mro__[1:]:
+        found.append(base.__name__)
+        if getattr(builtins, base.__name__, None) is base:
+            break
+    return found
+
+
+def _has_members(value: object) -> bool:
+    """Whether a class of the program's own gave it more than its built-in type has."""
+    own = [base for base in type(value).__mro__ if base.__module__ not in ("builtins", "collections", "numpy")]
+    has_names = any(not name.startswith("__") for base in own for name in vars(base) if name != "_abc_impl")
+    return has_names or bool(getattr(value, "__dict__", None))
+
+
+def _truth(value: object) -> bool | None:
+    """True for an object that is true because nothing says otherwise; None where its own methods decide."""
+    kind = type(value)
+    return None if hasattr(kind, "__bool__") or hasattr(kind, "__len__") else True
+
+
+def _is_plain(value: object) -> bool:
+    with contextlib.suppress(plain.NotPlainError, RecursionError):
+        plain.dumps(value)
+        return True
+    return False
+
+
+def _snapshot(arguments: list[Any]) -> bytes | None:
+    try:
+        return plain.dumps(arguments, extend=_parts_alone)
+    except (plain.NotPlainError, RecursionError):
+        return None
+
+
+def _parts_alone(value: object) -> bytes | None:
+    """The parts of a value, to see whether they change; of what has none, nothing."""
+    parts = values.taken_apart(value)
+    if parts is not None:
+        return plain.dumps(parts, extend=_parts_alone)
+    return None if isinstance(value, tuple(_BUILT_IN)) else b""
+
+
+def _is_function(value: object) -> bool:
+    return isinstance(value, (types.FunctionType, types.BuiltinFunctionType, types.MethodType)) or (
+        callable(value) and hasattr(value, "__wrapped__")
+    )
+
+
+class _Theirs:
+    """Something of the test's, as the program sees it: to be called, or iterated, or handed back."""
+
+    def __init__(self, program: _Program, index: int, name: str) -> None:
+        self._program = program
+        self.index = index
+        self.__name__ = self.__qualname__ = name
+
+    def __call__(self, *arguments: object, **named: object) -> object:
+        return self._asked("call", list(arguments), named)
+
+    def __iter__(self) -> _Theirs:
+        return self
+
+    def __next__(self) -> object:
+        return self._asked("next")
+
+    def _asked(self, *question: object) -> object:
+        outcome, *rest = self._program.ask(question[0], self.index, *question[1:])
+        if outcome == "returned":
+            return rest[0]
+        raise getattr(builtins, rest[0])(*rest[1])

@@ -1,0 +1,412 @@
+"""What servers and workers agree on in Redis: names, scripts, and a connection that comes back.
+
+Jobs of one shard stand in two streams, `{P:SHARD}:urgent` and `{P:SHARD}:jobs`, whose names share a hash tag, so that
+on a cluster one slot holds both and a script may touch both. An entry is there exactly as long as its job is not done:
+it is deleted when it is acknowledged, and nothing is ever trimmed. Everything that must be one step is one script.
+
+The fields of an entry and of a reply that are not the document itself (`id`, `reply`, `expires`, `deliveries`) mean the
+same in every version, so that a worker can hand on, answer or drop a job whose document it cannot read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
+
+import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import (
+    TimeoutError as RedisTimeoutError,
+)
+
+from sandbox.models import SandboxUnavailableError
+
+log = logging.getLogger(__name__)
+
+GROUP: Final = "workers"
+REPLIES_KEPT_SECONDS: Final = 300
+ALIVE_SECONDS: Final = 15
+BEAT_SECONDS: Final = 3.0
+_OLDEST_VERSION: Final = (7, 0)
+_SOCKET_SECONDS: Final = 10.0  # without an answer: the connection is given up
+_LONGEST_PAUSE_SECONDS: Final = 2.0
+_TOGETHER: Final = 256  # commands in one round trip
+_TOGETHER_BYTES: Final = 4 * 1024 * 1024
+_ROUND_TRIPS: Final = 4  # under way at once
+
+# What a connection that is gone, or a Redis that is starting, loading or no longer the primary, raises.
+OUTAGES: Final = (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The keys under one prefix."""
+
+    prefix: str
+    shards: int = 1
+
+    def jobs(self, shard: int) -> str:
+        return f"{{{self.prefix}:{shard}}}:jobs"
+
+    def urgent(self, shard: int) -> str:
+        return f"{{{self.prefix}:{shard}}}:urgent"
+
+    def streams(self) -> list[str]:
+        """Every stream of jobs."""
+        return [name for shard in range(self.shards) for name in (self.urgent(shard), self.jobs(shard))]
+
+    def replies(self, server: str) -> str:
+        return f"{self.prefix}:replies:{server}"
+
+    def verdict(self, key: bytes) -> str:
+        return f"{self.prefix}:verdict:{key.hex()}"
+
+    def running(self, key: bytes) -> str:
+        return f"{self.prefix}:running:{key.hex()}"
+
+    def server(self, server: str) -> str:
+        """There while the server is alive."""
+        return f"{self.prefix}:server:{server}"
+
+    @property
+    def workers(self) -> str:
+        """The workers, by when they were last heard of."""
+        return f"{self.prefix}:workers"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script and its hash, by which Redis knows it."""
+
+    source: str
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+
+
+# KEYS: stream. ARGV: most entries, then the fields. The entry's id, or nothing where the stream is full.
+SUBMIT: Final = Script("""
+if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return false end
+return redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
+""")
+
+# KEYS: stream. ARGV: entry. Deletes what nobody has claimed.
+WITHDRAW: Final = Script("""
+local held = redis.pcall('XPENDING', KEYS[1], 'workers', ARGV[1], ARGV[1], 1)
+if not held.err and #held > 0 then return 0 end
+return redis.call('XDEL', KEYS[1], ARGV[1])
+""")
+
+# KEYS: stream. ARGV: entry. Whether it is there still.
+IS_THERE: Final = Script("return #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])")
+
+# KEYS: urgent, jobs. ARGV: consumer, most. Urgent ones first: lists of stream number, entry, fields.
+CLAIM: Final = Script("""
+local left, claimed = tonumber(ARGV[2]), {}
+for number = 1, 2 do
+  if left > 0 then
+    local got = redis.call('XREADGROUP', 'GROUP', 'workers', ARGV[1], 'COUNT', left, 'STREAMS', KEYS[number], '>')
+    if got then
+      for _, entry in ipairs(got[1][2]) do
+        claimed[#claimed + 1] = {number, entry[1], entry[2]}
+        left = left - 1
+      end
+    end
+  end
+end
+return claimed
+""")
+
+# KEYS: stream. ARGV: consumer, lease in milliseconds, cursor, most. The next cursor; entry, fields, deliveries of each.
+RECLAIM: Final = Script("""
+local got = redis.call('XAUTOCLAIM', KEYS[1], 'workers', ARGV[1], ARGV[2], ARGV[3], 'COUNT', ARGV[4])
+local reclaimed = {}
+for _, entry in ipairs(got[2]) do
+  local held = redis.call('XPENDING', KEYS[1], 'workers', entry[1], entry[1], 1)
+  reclaimed[#reclaimed + 1] = {entry[1], entry[2], held[1][4]}
+end
+return {got[1], reclaimed}
+""")
+
+# KEYS: stream. ARGV: consumer, entries. Renews the lease of each, and names those that another consumer holds by now.
+RENEW: Final = Script("""
+local lost = {}
+for place = 2, #ARGV do
+  local held = redis.call('XPENDING', KEYS[1], 'workers', ARGV[place], ARGV[place], 1)
+  if #held == 1 and held[1][2] == ARGV[1] then
+    redis.call('XCLAIM', KEYS[1], 'workers', ARGV[1], 0, ARGV[place], 'JUSTID')
+  elseif #held == 1 then
+    lost[#lost + 1] = ARGV[place]
+  end
+end
+return lost
+""")
+
+# KEYS: replies. ARGV: seconds, then the fields. Written with an end, for its server may be gone.
+REPLY: Final = Script("""
+redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
+return redis.call('EXPIRE', KEYS[1], ARGV[1])
+""")
+
+# KEYS: stream. ARGV: entry. After the reply is written, never before.
+DONE: Final = Script("""
+redis.call('XACK', KEYS[1], 'workers', ARGV[1])
+return redis.call('XDEL', KEYS[1], ARGV[1])
+""")
+
+# KEYS: stream, stream to put it in. ARGV: consumer, entry, deliveries that count. The new entry, if it was ours.
+GIVE_BACK: Final = Script("""
+local held = redis.call('XPENDING', KEYS[1], 'workers', ARGV[2], ARGV[2], 1)
+if #held == 0 or held[1][2] ~= ARGV[1] then return false end
+local entry = redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])[1]
+local given = false
+if entry then
+  local kept = {'deliveries', ARGV[3]}
+  for place = 1, #entry[2], 2 do
+    if entry[2][place] ~= 'deliveries' then
+      kept[#kept + 1] = entry[2][place]
+      kept[#kept + 1] = entry[2][place + 1]
+    end
+  end
+  given = redis.call('XADD', KEYS[2], '*', unpack(kept))
+end
+redis.call('XACK', KEYS[1], 'workers', ARGV[2])
+redis.call('XDEL', KEYS[1], ARGV[2])
+return given
+""")
+
+# KEYS: stream. ARGV: consumer. What it holds: entry, fields, deliveries of each.
+MINE: Final = Script("""
+local mine = {}
+for _, held in ipairs(redis.call('XPENDING', KEYS[1], 'workers', '-', '+', 1000, ARGV[1])) do
+  local entry = redis.call('XRANGE', KEYS[1], held[1], held[1])[1]
+  mine[#mine + 1] = {held[1], entry and entry[2] or {}, held[4]}
+end
+return mine
+""")
+
+# KEYS: stream. ARGV: consumer. Forgets it, unless it holds something.
+LEAVE: Final = Script("""
+if #redis.call('XPENDING', KEYS[1], 'workers', '-', '+', 1, ARGV[1]) > 0 then return 0 end
+return redis.call('XGROUP', 'DELCONSUMER', KEYS[1], 'workers', ARGV[1])
+""")
+
+# KEYS: what is running. ARGV: who wants to run it, seconds. Who does, or nothing where it is ours from now on.
+TAKE: Final = Script("return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'GET', 'EX', ARGV[2])")
+
+# KEYS: streams of a shard. Of each: entries, claimed ones, unread ones where Redis knows, the first unread entry.
+LOOK: Final = Script("""
+local found = {}
+for number, key in ipairs(KEYS) do
+  local pending, lag, first = 0, false, false
+  local groups = redis.pcall('XINFO', 'GROUPS', key)
+  if not groups.err and groups[1] then
+    local facts = {}
+    for place = 1, #groups[1], 2 do facts[groups[1][place]] = groups[1][place + 1] end
+    pending, lag = facts['pending'], facts['lag']
+    local unread = redis.call('XRANGE', key, '(' .. facts['last-delivered-id'], '+', 'COUNT', 1)
+    if unread[1] then first = unread[1][1] end
+  end
+  found[number] = {redis.call('XLEN', key), pending, lag, first}
+end
+return found
+""")
+
+# KEYS: workers. ARGV: what a worker says of itself, seconds after which it counts as gone.
+BEAT: Final = Script("""
+local now = redis.call('TIME')[1]
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+return redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 4 * ARGV[2])
+""")
+
+# KEYS: workers. ARGV: seconds. What those say that were heard of since; and the time by Redis's clock.
+ALIVE: Final = Script("""
+local now = redis.call('TIME')
+return {now[1], redis.call('ZRANGEBYSCORE', KEYS[1], now[1] - ARGV[1], '+inf')}
+""")
+
+# KEYS: stream. ARGV: idle milliseconds. Forgets consumers that hold nothing and have not been heard of for long.
+TIDY: Final = Script("""
+local gone = 0
+for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], 'workers')) do
+  local facts = {}
+  for place = 1, #consumer, 2 do facts[consumer[place]] = consumer[place + 1] end
+  if facts['pending'] == 0 and facts['idle'] > tonumber(ARGV[1]) then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], 'workers', facts['name'])
+    gone = gone + 1
+  end
+end
+return gone
+""")
+
+
+class Link:
+    """The connections of one process to Redis: `call` for commands, `blocking` for those that wait at the far end."""
+
+    def __init__(self, url: str, names: Names) -> None:
+        self.names = names
+        self._pool = _client(url, max_connections=_ROUND_TRIPS + 4)
+        self._waiting = _client(url, max_connections=2)
+        self._pipe = _Pipe(self._pool)
+        kwargs = self._pool.connection_pool.connection_kwargs
+        self.place = str(kwargs.get("path") or f"{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}")
+
+    async def call(self, *command: str | bytes | int | float) -> Any:
+        """Send a command, together with those that others send at the same time."""
+        return await self._pipe.call(command)
+
+    async def run(self, script: Script, keys: list[str], *arguments: str | bytes | int | float) -> Any:
+        """Run a script; a Redis that does not have it, or no consumer group, is given them."""
+        command = ("EVALSHA", script.hash, len(keys), *keys, *arguments)
+        for _ in range(3):
+            try:
+                return await self._pipe.call(command)
+            except NoScriptError:
+                await self._pipe.call(("SCRIPT", "LOAD", script.source))
+            except ResponseError as error:
+                if "NOGROUP" not in str(error):
+                    raise
+                await self.make_groups()
+        return await self._pipe.call(command)
+
+    async def blocking(self, *command: str | bytes | int) -> Any:
+        """Send a command that waits, on a connection of its own."""
+        return await self._waiting.execute_command(*command)  # type: ignore[no-untyped-call]
+
+    async def connect(self) -> None:
+        """Be sure of an answer, of its version, and of the groups.
+
+        Raises:
+            SandboxUnavailableError: Redis is older than what this needs.
+            RedisError, OSError: no answer.
+        """
+        facts = await self._pool.info("server")
+        version = str(facts.get("redis_version", "0"))  # Valkey gives the Redis version that it is compatible with
+        if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_VERSION:
+            oldest = ".".join(map(str, _OLDEST_VERSION))
+            raise SandboxUnavailableError(f"Redis at {self.place} is version {version}; {oldest} or newer is needed")
+        await self.make_groups()
+
+    async def make_groups(self) -> None:
+        """Make the consumer group of every stream, where it is not there."""
+        for stream in self.names.streams():
+            with contextlib.suppress(ResponseError):  # BUSYGROUP: it is there
+                await self._pool.execute_command("XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM")  # type: ignore[no-untyped-call]
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pipe.close()
+        await self._pool.aclose()
+        await self._waiting.aclose()
+
+
+class Pauses:
+    """How long to wait before the next attempt: longer each time, never the same for two."""
+
+    def __init__(self) -> None:
+        self._next_seconds = 0.05
+
+    async def pause(self) -> None:
+        await asyncio.sleep(self._next_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - spreads attempts
+        self._next_seconds = min(2 * self._next_seconds, _LONGEST_PAUSE_SECONDS)
+
+
+class _Pipe:
+    """Sends what is asked at the same time in one round trip; each asker gets its own answer or error."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._asked: list[tuple[tuple[Any, ...], asyncio.Future[Any]]] = []
+        self._trips: set[asyncio.Task[None]] = set()
+
+    async def call(self, command: tuple[Any, ...]) -> Any:
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._asked.append((command, answer))
+        if len(self._asked) == 1:
+            asyncio.get_running_loop().call_soon(self._depart)
+        return await answer
+
+    async def close(self) -> None:
+        for trip in list(self._trips):
+            trip.cancel()
+        await asyncio.gather(*self._trips, return_exceptions=True)
+
+    def _depart(self) -> None:
+        while self._asked and len(self._trips) < _ROUND_TRIPS:
+            load = self._load()
+            trip = asyncio.create_task(self._travel(load))
+            self._trips.add(trip)
+            trip.add_done_callback(self._return)
+
+    def _return(self, trip: asyncio.Task[None]) -> None:
+        self._trips.discard(trip)
+        self._depart()
+
+    def _load(self) -> list[tuple[tuple[Any, ...], asyncio.Future[Any]]]:
+        count, size = 0, 0
+        while count < min(len(self._asked), _TOGETHER) and size < _TOGETHER_BYTES:
+            size += sum(len(part) for part in self._asked[count][0] if isinstance(part, str | bytes))
+            count += 1
+        load, self._asked = self._asked[:count], self._asked[count:]
+        return load
+
+    async def _travel(self, load: list[tuple[tuple[Any, ...], asyncio.Future[Any]]]) -> None:
+        answers: list[Any]
+        try:
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for command, _ in load:
+                    pipeline.execute_command(*command)
+                answers = await pipeline.execute(raise_on_error=False)
+        except (RedisError, OSError) as error:
+            answers = [error] * len(load)
+        except asyncio.CancelledError:
+            for _, answer in load:
+                answer.cancel()
+            raise
+        for (_, answer), said in zip(load, answers, strict=True):
+            if answer.done():
+                continue
+            if isinstance(said, Exception):
+                answer.set_exception(said)
+            else:
+                answer.set_result(said)
+
+
+def _client(url: str, *, max_connections: int) -> redis.Redis:
+    # Attempts are ours to make: only we know which commands may be sent twice, and for how long it is worth it.
+    return redis.Redis.from_url(
+        url,
+        max_connections=max_connections,
+        socket_timeout=_SOCKET_SECONDS,
+        socket_connect_timeout=_SOCKET_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=False,
+        protocol=2,
+    )
+
+
+async def forever(work: Callable[[], Coroutine[Any, Any, None]], seconds: float) -> None:
+    """Do `work` every so many seconds; an outage of Redis is met by the next attempt."""
+    while True:
+        try:
+            await work()
+        except (RedisError, OSError) as error:
+            log.debug("redis", extra={"reason": str(error)})
+        await asyncio.sleep(seconds)

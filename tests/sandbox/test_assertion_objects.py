@@ -1,0 +1,133 @@
+"""Assertions about objects: what works across the border, what the test must be refused for, what no program can use."""
+
+# ruff: noqa: E501 - a program a line
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.models import AssertTest, BadJobError, JudgeJob, JudgeResult, Limits, Verdict
+from tests.sandbox.conftest import Bench
+
+LIMITS = Limits(cpu_seconds=1.0, wall_seconds=2.0)
+
+
+def asserted(bench: Bench, code: str, source: str, fn_name: str | None = None, **job: bool) -> JudgeResult:
+    return bench.decide(JudgeJob(code, "python", (AssertTest(source),), fn_name, LIMITS, **job))
+
+
+HONEST = {
+    "an iterator that starts anew": ("class CD:\n    def __init__(s,n): s.n=n\n    def __iter__(s):\n        s.c=s.n\n        return s\n    def __next__(s):\n        if s.c<=0: raise StopIteration\n        s.c-=1\n        return s.c+1", "assert list(CD(3)) == [3,2,1]"),
+    "an iterator that is not iterable": ("class CD:\n    def __init__(s,n): s.n=n\n    def __next__(s):\n        s.n-=1\n        return s.n", "c=CD(3)\nassert next(c) == 2 and next(c)==1"),
+    "a class below OrderedDict": ("from collections import OrderedDict\nclass LRUCache(OrderedDict):\n    def __init__(self, capacity):\n        super().__init__()\n        self.capacity = capacity\n    def get(self, key):\n        if key not in self: return -1\n        self.move_to_end(key)\n        return self[key]\n    def put(self, key, value):\n        self[key] = value\n        self.move_to_end(key)\n        if len(self) > self.capacity: self.popitem(last=False)", "c = LRUCache(2)\nc.put(1,1)\nc.put(2,2)\nassert c.get(1) == 1\nc.put(3,3)\nassert c.get(2) == -1 and len(c) == 2"),
+    "a class below list": ("class Stack(list):\n    def push(self,x): self.append(x)\n    def peek(self): return self[-1]", "s = Stack()\ns.push(1)\nassert s.peek() == 1 and s == [1] and len(s) == 1 and s[0] == 1 and isinstance(s, list)"),
+    "a named tuple": ("from collections import namedtuple\nP=namedtuple('P','x y')\ndef f(a): return P(a, a+1)", "assert f(1).x == 1 and f(1) == (1,2) and f(1) + (3,) == (1,2,3)\na, b = f(3)\nassert b == 4 and hash(f(1)) == hash((1,2))"),
+    "an IntEnum": ("from enum import IntEnum\nclass C(IntEnum):\n    RED=1\ndef f(): return C.RED", "assert f().name == 'RED' and f() == 1 and f() + 1 == 2 and f() < 2"),
+    "an Enum": ("from enum import Enum\nclass C(Enum):\n    RED=1\n    BLUE=2\ndef f(): return C.RED", "assert f() == C.RED and f() is C.RED and f() != C.BLUE and C.RED.value == 1 and [c.name for c in C] == ['RED', 'BLUE'] and C['BLUE'] is C.BLUE"),
+    "a str Enum": ("from enum import Enum\nclass C(str, Enum):\n    RED='r'", "assert C.RED.value == 'r' and C('r') == C.RED == 'r'"),
+    "items put and dropped": ("class M:\n    def __init__(s): s.d={}\n    def __setitem__(s,k,v): s.d[k]=v\n    def __getitem__(s,k): return s.d[k]\n    def __delitem__(s,k): del s.d[k]\n    def __len__(s): return len(s.d)", "m=M()\nm['a']=1\nm[2]=3\nassert m['a']==1\ndel m['a']\nassert len(m) == 1"),
+    "an attribute set": ("class N:\n    def __init__(s,v): s.v=v\n    def get(s): return s.v", "n=N(1)\nn.v=5\nassert n.get()==5"),
+    "nodes that are walked": ("class N:\n    def __init__(s,v,n=None): s.val, s.next = v, n\ndef f(xs):\n    head = None\n    for x in reversed(xs): head = N(x, head)\n    return head", "n, seen = f([1,2,3]), []\nwhile n:\n    seen.append(n.val)\n    n = n.next\nassert seen == [1,2,3] and f([]) is None"),
+    "a context manager": ("from contextlib import contextmanager\n@contextmanager\ndef ctx(x):\n    yield x+1\nclass C:\n    def __enter__(s): return 3\n    def __exit__(s,*a): return False", "with ctx(1) as v:\n    assert v == 2\nwith C() as v:\n    assert v == 3"),
+    "a coroutine": ("async def f(x): return x+1", "import asyncio\nassert asyncio.run(f(1)) == 2\nasync def both(): return await f(1) + await f(2)\nassert asyncio.run(both()) == 5"),
+    "a decorator of the program's": ("import functools\ndef deco(g):\n    @functools.wraps(g)\n    def w(*a, **k): return g.__name__, g(*a, **k)*2\n    return w", "@deco\ndef add(a,b=0): return a+b\nassert add(1,b=2)==('add', 6)"),
+    "exceptions with ancestors and attributes": ("class A(Exception):\n    def __init__(s, code=7):\n        super().__init__(f'code {code}')\n        s.code=code\nclass B(A): pass\ndef f(): raise B()", "try:\n    f()\nexcept A as e:\n    assert e.code==7 and str(e)=='code 7' and isinstance(e, B)\nelse:\n    assert False"),
+    "an exception with its base alone in the test": ("class A(ValueError): pass\nclass B(A): pass\ndef f(x): raise (B if x else A)(x)", "for x in (0, 1):\n    try:\n        f(x)\n    except A as e:\n        assert e.args == (x,)\n    else:\n        assert False"),
+    "the program leaves, as expected": ("import sys\ndef f(): sys.exit(3)", "try:\n    f()\nexcept SystemExit as e:\n    assert e.code == 3\nelse:\n    assert False"),
+    "a cached function": ("from functools import lru_cache\n@lru_cache(None)\ndef f(n): return n if n<2 else f(n-1)+f(n-2)", "f.cache_clear()\nassert f(30)==832040 and f.cache_info().currsize == 31"),
+    "attributes of a function": ("def f(x):\n    f.calls = getattr(f,'calls',0)+1\n    return x", "f(1)\nf(2)\nassert f.calls == 2 and f.__name__=='f'\nf.calls = 0\nf(1)\nassert f.calls == 1"),
+    "a global that changes": ("n = 0\nxs = []\ndef inc():\n    global n\n    n += 1\n    xs.append(n)", "assert n == 0\ninc()\ninc()\nassert n == 2 and xs == [1, 2]"),
+    "what was given comes back": ("def f(x):\n    x.sort()\n    return x", "a=[2,1]\nb=f(a)\nassert b is a and a == [1,2]"),
+    "a named argument changed in place": ("def f(nums): nums.sort()", "a=[2,1]\nf(nums=a)\nassert a==[1,2]"),
+    "bytes that change": ("def f(b):\n    b[0]=65\n    return bytearray(b'x')", "b=bytearray(b'xyz')\nassert f(b) == bytearray(b'x') and b==bytearray(b'Ayz')"),
+    "kinds of dicts": ("from collections import Counter, OrderedDict, defaultdict\ndef f(): return Counter('aab'), OrderedDict([(2,1),(1,2)]), defaultdict(int, {1:2})", "from collections import Counter, OrderedDict\nc, o, d = f()\nassert c.most_common(1) == [('a',2)] and o == OrderedDict([(2,1),(1,2)]) and list(o) == [2,1] and o != OrderedDict([(1,2),(2,1)]) and d == {1:2}"),
+    "classes and their instances": ("class A: pass\nclass B(A): pass\ndef make(): return B()", "assert issubclass(B, A) and not issubclass(A, B) and isinstance(B(), A) and isinstance(make(), B) and not isinstance(A(), B) and not isinstance(3, A)"),
+    "iterators and generators given": ("def f(it): return sum(it)", "assert f(iter([1,2,3]))==6 and f(x*x for x in [1,2,3])==14 and f(map(int, '123')) == 6"),
+    "a test that asks for the module": ("def f(x): return x + 1", "from solution import f\nimport solution\nassert f(1) == 2 and solution.f(2) == 3"),
+    "test functions that nobody calls": ("def f(x): return x + 1", "def test_one():\n    assert f(1) == 2\ndef test_two():\n    assert f(2) == 3"),
+    "test cases that nobody runs": ("def f(x): return x + 1", "import unittest\nclass T(unittest.TestCase):\n    def test_one(self): self.assertEqual(f(1), 2)"),
+    "test cases that run themselves": ("def f(x): return x + 1", "import unittest\nclass T(unittest.TestCase):\n    def test_one(self): self.assertEqual(f(1), 2)\nif __name__ == '__main__':\n    unittest.main()"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "source"), HONEST.values(), ids=HONEST)
+def test_an_honest_program_is_accepted(bench: Bench, code: str, source: str) -> None:
+    """What a test does with the program's objects works as in one process, short of trusting them."""
+    result = asserted(bench, code, source)
+    assert result.verdict is Verdict.ACCEPTED, result
+
+
+WRONG = {
+    "test functions": "def test_one():\n    assert f(1) == 2\ndef test_two():\n    assert f(2) == 3",
+    "test cases": "import unittest\nclass T(unittest.TestCase):\n    def test_one(self): self.assertEqual(f(1), 2)",
+    "test cases that run themselves": "import unittest\nclass T(unittest.TestCase):\n    def test_one(self): self.assertEqual(f(1), 2)\nif __name__ == '__main__':\n    unittest.main()",
+    "a map": "cases = [(1, 2), (2, 3)]\nassert all(map(lambda t: f(t[0]) == t[1], cases))",
+    "a zip of a map": "for a, b in zip(map(f, [1, 2]), [2, 3]): assert a == b",
+    "a filter": "assert list(filter(f, [1, 2])) == [2]",
+    "a bare except": "try:\n    ok = f(1) == 2\nexcept: ok = True\nassert ok and f(1) == 2",
+    "a finally that returns": "def g():\n    try: return f(1) == 2\n    finally: return True\nassert g()\nassert f(1) == 2",
+    "a predicate": "assert f('ab').startswith('z') and f({1}).issubset({1}) and f(1.0).is_integer()",
+    "a callback": "assert f(lambda d: d.items()) == 2",
+    "a way there and back": "assert f(f(1)) == 2 and isinstance(f(2), int)",
+}  # fmt: skip
+LIARS = {
+    "stops the loop": "class E(StopIteration): pass\ndef f(x): raise E()",
+    "stops it at import": "raise StopIteration",
+    "leaves": "import os\ndef f(x): os._exit(0)",
+    "leaves politely": "import sys\ndef f(x): sys.exit(0)",
+    "raises SystemExit(0)": "def f(x): raise SystemExit(0)",
+    "an exception for a function": "class f(Exception): pass",
+    "answers yes to all": "class Y:\n    def __getattr__(s, name): return lambda *a: True\n    def __bool__(s): return True\ndef f(x): return Y()",
+    "makes the test hand out objects, and leaves": "import os\ndef f(g):\n    try: g({})\n    except BaseException: pass\n    os._exit(0)",
+    "makes the test hand out objects": "def f(g):\n    try: return g({})\n    except BaseException: return g",
+    "nests": "def f(x):\n    for _ in range(95): x = [x]\n    return x",
+    "a generator": "def f(x): yield x",
+    "a list equal to all": "class L(list):\n    y = 1\n    def __eq__(s, o): return True\n    def __bool__(s): return True\ndef f(x): return L()",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("liar", LIARS.values(), ids=LIARS)
+@pytest.mark.parametrize("source", WRONG.values(), ids=WRONG)
+def test_a_liar_is_neither_accepted_nor_unjudged(bench: Bench, liar: str, source: str) -> None:
+    """Whatever it makes of its objects: it is wrong, and no test becomes a broken one by it."""
+    result = asserted(bench, liar, source)
+    assert result.verdict in (Verdict.WRONG_ANSWER, Verdict.RUNTIME_ERROR, Verdict.TIME_LIMIT_EXCEEDED), result
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param("import doctest\ndoctest.testmod()", id="runs nothing of the program"),
+        pytest.param("if __name__ == '__other__':\n    assert f(1) == 2", id="a branch never taken"),
+        pytest.param("import no_such_module\nassert f(1) == 2", id="needs what is not there"),
+        pytest.param("import io\nfrom contextlib import redirect_stdout\nb = io.StringIO()\nwith redirect_stdout(b): f(1)\nassert b.getvalue() == ''", id="captures what is printed"),
+        pytest.param("from unittest.mock import patch\nwith patch('builtins.input', return_value='4'): assert f(1) == 2", id="replaces a built-in"),
+        pytest.param("class Sub(P): pass\nassert Sub(1).x == 1", id="derives from the program's class"),
+        pytest.param("assert P(1) == P(1)", id="needs the program's equality"),
+        pytest.param("assert round(P(1)) == 1", id="needs the program's rounding"),
+        pytest.param("assert P(1) @ P(2) == 1", id="needs the program's product"),
+        pytest.param("assert 1 in P(1)", id="needs the program's membership"),
+        pytest.param("try:\n    P(1) == P(1)\nexcept BaseException: pass", id="hides that it needs it"),
+        pytest.param("class Node: pass\nassert f(Node()) is None", id="passes an object of its own"),
+        pytest.param("x = []\nfor _ in range(150): x = [x]\nassert f(x) == x", id="passes what nests too deep"),
+    ],
+)  # fmt: skip
+def test_a_test_that_cannot_be_judged_is_refused(bench: Bench, source: str) -> None:
+    """Whatever the program: it is the task that is broken."""
+    code = "class P:\n    def __init__(self, x): self.x = x\n    def __eq__(self, o): return True\ndef f(x): return x"
+    with pytest.raises(BadJobError):
+        asserted(bench, code, source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import io\nfrom contextlib import redirect_stdout\nb = io.StringIO()\nwith redirect_stdout(b): f()\nassert b.getvalue() == '5\\n'",
+        "from unittest.mock import patch\nwith patch('builtins.input', return_value='4'): assert g() == 5",
+    ],
+)
+def test_what_reaches_into_the_process_runs_there_on_request(bench: Bench, source: str) -> None:
+    """And is marked."""
+    code = "def f(): print(5)\ndef g(): return int(input()) + 1"
+    result = asserted(bench, code, source, objects_in_process=True)
+    assert (result.verdict, result.tests[0].in_process) == (Verdict.ACCEPTED, True), result

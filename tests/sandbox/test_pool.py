@@ -1,0 +1,167 @@
+"""What the judge makes of the runs of its slots, whatever the slots are: here they end as a script says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sandbox.languages import Tools
+from sandbox.models import JudgeJob, JudgeResult, Limits, SandboxUnavailableError, StdioTest, Verdict
+from sandbox.pool import Opened, PoolJudge, PoolSettings
+from sandbox.runs import Outcome, Room, Run, SlotDiedError
+
+RIGHT = Outcome(Verdict.ACCEPTED, None, b"right", b"", 0, None, 0.1, 0.1, 1.0, {})
+WRONG = replace(RIGHT, stdout=b"wrong")
+LATE = replace(RIGHT, verdict=Verdict.TIME_LIMIT_EXCEEDED, stdout=b"")
+STARVED = replace(LATE, starved=True)
+KILLED = replace(RIGHT, verdict=Verdict.RUNTIME_ERROR, unexplained=True, signal=9, exit_code=None)
+
+# How the n-th run of a test ends: by its number and n, from 0.
+Script = Callable[[int, int], Outcome]
+
+
+class ScriptedSlots:
+    """Slots that run nothing."""
+
+    tier = "scripted"
+    problem = None
+
+    def __init__(self, count: int, script: Script) -> None:
+        self._slots = [ScriptedSlot(self) for _ in range(count)]
+        self._script = script
+        self.runs: list[int] = []
+        self.at_work = 0
+
+    async def open(self) -> Opened:
+        return Opened(self._slots, Tools({}, {}))
+
+    async def close(self) -> None:
+        pass
+
+    async def run(self, test: int) -> Outcome:
+        self.at_work += 1
+        try:
+            await asyncio.sleep(0)
+            earlier = self.runs.count(test)
+            self.runs.append(test)
+            return self._script(test, earlier)
+        finally:
+            self.at_work -= 1
+
+
+class ScriptedSlot:
+    alive = True
+
+    def __init__(self, slots: ScriptedSlots) -> None:
+        self._slots = slots
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    def submission(self, *rooms: Room) -> ScriptedSlot:
+        return self
+
+    async def run(self, run: Run, *, room: int = 0) -> Outcome:
+        return await self._slots.run(int(run.stdin))
+
+    async def run_joined(self, candidate: Run, asserting: Run) -> tuple[Outcome, Outcome]:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        pass
+
+
+def judged(
+    tmp_path: Path, script: Script, *, tests: int = 20, slots: int = 1, stop: bool = True
+) -> tuple[JudgeResult, ScriptedSlots]:
+    """Judge a program of which the script says how each run ends."""
+    source = ScriptedSlots(slots, script)
+
+    async def once() -> JudgeResult:
+        judge = PoolJudge(source, PoolSettings(cache_dir=tmp_path, workers=slots))
+        await judge.start()
+        cases = tuple(StdioTest(b"%d" % number, b"right") for number in range(tests))
+        try:
+            return await judge.judge(JudgeJob("", "python", cases, limits=Limits(), stop_at_first_failure=stop))
+        finally:
+            await judge.close()
+
+    return asyncio.run(once()), source
+
+
+@pytest.mark.parametrize("slots", [1, 2, 7])
+def test_a_starved_test_that_passes_alone_hides_no_other(tmp_path: Path, slots: int) -> None:
+    """It says nothing about those after it, so they are run all the same."""
+
+    def script(test: int, earlier: int) -> Outcome:
+        if test == 0:
+            return RIGHT if earlier else STARVED
+        return RIGHT if test < 5 else WRONG
+
+    result, _ = judged(tmp_path, script, slots=slots)
+    assert (result.verdict, result.passed) == (Verdict.WRONG_ANSWER, 5)
+    assert result.first_failure is not None
+    assert result.first_failure.index == 5
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_every_test_starved_is_run_alone_and_counts(tmp_path: Path, slots: int) -> None:
+    """A machine that starves everything still gives every test its turn."""
+    result, source = judged(tmp_path, lambda _, earlier: RIGHT if earlier else STARVED, tests=6, slots=slots)
+    assert (result.verdict, result.passed) == (Verdict.ACCEPTED, 6)
+    assert sorted(source.runs) == sorted(2 * list(range(6)))
+
+
+def test_what_is_starved_alone_too_is_too_slow(tmp_path: Path) -> None:
+    """There is nobody left to blame but the program."""
+    result, source = judged(tmp_path, lambda _, __: STARVED)
+    assert (result.verdict, source.runs) == (Verdict.TIME_LIMIT_EXCEEDED, [0, 0])
+
+
+@pytest.mark.parametrize("stop", [True, False])
+def test_accepted_means_that_every_test_passed(tmp_path: Path, stop: bool) -> None:
+    """Whatever the order in which they end."""
+    result, source = judged(tmp_path, lambda _, __: RIGHT, slots=3, stop=stop)
+    assert (result.verdict, result.passed, len(source.runs)) == (Verdict.ACCEPTED, 20, 20)
+
+
+@pytest.mark.parametrize("slots", [1, 2, 5])
+def test_the_first_failure_by_position_is_the_verdict(tmp_path: Path, slots: int) -> None:
+    """However the tests were spread."""
+    result, _ = judged(tmp_path, lambda test, _: {3: WRONG, 4: LATE}.get(test, RIGHT), slots=slots)
+    assert (result.verdict, [test.index for test in result.tests]) == (Verdict.WRONG_ANSWER, [0, 1, 2, 3])
+
+
+def test_without_a_stop_every_test_is_run(tmp_path: Path) -> None:
+    """Partial credit needs them all."""
+    result, _ = judged(tmp_path, lambda test, _: WRONG if test % 2 else RIGHT, stop=False, slots=2)
+    assert (result.verdict, result.passed, len(result.tests)) == (Verdict.WRONG_ANSWER, 10, 20)
+
+
+def test_a_kill_that_nobody_explains_is_tried_once_more(tmp_path: Path) -> None:
+    """The second time it is the program's own."""
+    assert judged(tmp_path, lambda _, earlier: RIGHT if earlier else KILLED)[0].verdict is Verdict.ACCEPTED
+    assert judged(tmp_path, lambda _, __: KILLED)[0].verdict is Verdict.RUNTIME_ERROR
+
+
+def test_a_slot_that_dies_costs_no_verdict(tmp_path: Path) -> None:
+    """Its test is run again; one that dies time after time leaves the program without a verdict."""
+
+    def script(deaths: int) -> Script:
+        def ends(test: int, earlier: int) -> Outcome:
+            if test == 2 and earlier < deaths:
+                raise SlotDiedError("gone")
+            return RIGHT
+
+        return ends
+
+    assert judged(tmp_path, script(2))[0].passed == 20
+    with pytest.raises(SandboxUnavailableError):
+        judged(tmp_path, script(3))
