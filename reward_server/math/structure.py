@@ -97,6 +97,7 @@ _SHIFTS = tuple((sign, shift) for shift in (0, 1, -1, 2, -2, 3, -3) for sign in 
 _INTEGERS = frozenset({"Z", "N", "Z+", "Z>=0"})
 _COUNTED_FROM_ONE = frozenset({"Z+", "N"})
 _INDICES = frozenset("nmk")
+_VARIABLES = frozenset("x y z t s u v w r p q n m k i j theta alpha phi xi".split())  # noqa: SIM905
 
 # What has a size or a sine, and is not solved for.
 _KNOWNS = (Sym("z"), Sym("theta"), Sym("alpha"), Sym("beta"), Sym("gamma"), Sym("phi"))
@@ -762,7 +763,7 @@ class Comparer:
                 if same is not True:
                     return same
                 continue
-            if one.name in free_names(value):
+            if one.name in free_names(value) or not (_is_variable(one) and _is_variable(other)):
                 return False
             value = substitute(value, other.name, one)
         return self._equal(left.value, value)
@@ -1310,6 +1311,11 @@ def _without_unit(node: Node) -> Node:
             return operand
         case _:
             return node
+
+
+def _is_variable(argument: Sym) -> bool:
+    """A letter that may have any name; the event A of `P(A)` and the place a of `f(a)` may not."""
+    return argument.name in _VARIABLES
 
 
 def _is_function(node: Node) -> bool:

@@ -280,7 +280,7 @@ _NEVER_UNITS = frozenset(
 )
 
 # Letters that stand for a unit only where they are set as text.
-LETTER_UNITS = frozenset("mgslhLKNJWVACT")
+LETTER_UNITS = frozenset("mgslhLKNJWVAT")
 
 # Words of two and three letters that are units also where they are not set as text, after a number.
 PLAIN_UNITS = frozenset(

@@ -215,6 +215,7 @@ SAME = {
     "digits grouped by apostrophes": [("1000000", "1'000'000")],
     "no solution in other languages": [("无解", r"\emptyset"), (r"\text{нет решений}", r"\text{no solution}")],
     "points that solve an equation": [(r"(1,2),(3,4)", r"(x,y)\in\{(1,2),(3,4)\}")],
+    "an argument may have any name where it is a variable": [("f(x)=x^2", "f(t)=t^2"), ("f(x)=5", "f(t)=5")],
 }
 DIFFERENT = {
     "a pair of dollar signs only says where mathematics is": [
@@ -416,6 +417,12 @@ DIFFERENT = {
     "digits grouped by apostrophes": [("1000000", "1'000'00"), ("5000", "f'000")],
     "no solution in other languages": [("无解", "0"), ("无解", r"\{0\}")],
     "points that solve an equation": [(r"(1,2),(3,4)", r"(x,y)\in\{(1,2),(4,3)\}")],
+    "an argument may have any name where it is a variable": [
+        ("P(A)=0.5", "P(B)=0.5"),
+        ("E(X)=5", "E(Y)=5"),
+        ("f(a)=5", "f(b)=5"),
+    ],
+    "a constant that is set as text is no unit": [("x^2+2", r"x^2+2\text{C}"), ("2", r"2\text{C}")],
 }
 
 
