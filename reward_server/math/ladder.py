@@ -30,7 +30,20 @@ from reward_server.math.budget import BeyondBudgetError, limited
 from reward_server.math.exact import UndefinedError, exact
 from reward_server.math.lexer import LONGEST, BrokenError, TooLargeError, UnreadableError
 from reward_server.math.models import MathSettings, MathVerdict, Verification
-from reward_server.math.nodes import EXPRESSIONS, Group, Letters, Node, Sym, Words, children, key, walk
+from reward_server.math.nodes import (
+    EXPRESSIONS,
+    BigOperator,
+    Call,
+    Group,
+    Letters,
+    Node,
+    Relation,
+    Sym,
+    Words,
+    children,
+    key,
+    walk,
+)
 from reward_server.math.numeric import IN_PROCESS, IN_WORKER, Effort
 from reward_server.math.parser import parse, parse_as_list
 from reward_server.math.structure import Comparer, Symbolic
@@ -148,6 +161,8 @@ def _quick(left: str, right: str) -> Verification | None:
         return None
     if numbers[0] != numbers[1] and ("." in left) != ("." in right):
         return None  # a decimal may stand for a fraction that it only approximates
+    if numbers[0] != numbers[1] and all("," in text.replace("{,}", "") for text in (left, right)):
+        return None  # each of them may be a list
     as_compared = {"reference": str(numbers[0]), "answer": str(numbers[1])}
     return replace(_verdict(numbers[0] == numbers[1], "number"), normalised=as_compared)
 
@@ -192,6 +207,8 @@ def _compare(
     if verdict is not True:
         other = _compare_other_readings(reference, answer, settings, effort)
         verdict = True if other else verdict
+    if verdict is not False and settings.restated == "refused" and _restates(answer.node, reference.node):
+        verdict, comparer.reason = False, "it is left to be worked out"
     if verdict is None and symbolic is not None:
         verdict, comparer.reason = False, "no equality could be shown"
     if verdict is None:
@@ -200,6 +217,17 @@ def _compare(
         verdict, comparer.reason = False, "the case of a word differs"
     reason = None if verdict else comparer.reason
     return Verification(_verdict(verdict, "").verdict, comparer.method, reason, normalised)
+
+
+def _restates(answer: Node, reference: Node) -> bool:
+    """Whether the answer only says again what was to be computed; a chain that ends in the value does more."""
+    is_chain = isinstance(answer, Relation) and answer.operators[-1] in {"=", "approx"}
+    last = answer.operands[-1] if isinstance(answer, Relation) and is_chain else answer
+    return any(map(_is_open, walk(last))) and not any(map(_is_open, walk(reference)))
+
+
+def _is_open(node: Node) -> bool:
+    return isinstance(node, BigOperator) or (isinstance(node, Call) and node.name == "mod")
 
 
 def _written(node: Node) -> list[str]:
@@ -238,7 +266,7 @@ def _compare_other_readings(reference: Read, answer: Read, settings: MathSetting
     assert reference.node is not None
     assert answer.node is not None
     lists = [_as_list(side.text) for side in (reference, answer)]
-    for one, other in ((reference.node, lists[1]), (lists[0], answer.node)):
+    for one, other in ((reference.node, lists[1]), (lists[0], answer.node), (lists[0], lists[1])):
         if one is not None and other is not None and Comparer(settings, effort).equal(one, other) is True:
             return True
     if settings.decimal_comma and any(_DECIMAL_COMMA.fullmatch(side.text) for side in (reference, answer)):

@@ -380,6 +380,8 @@ def substitute(node: Node, name: str, value: Node) -> Node:
             return Relation(operators, tuple(map(inside, nodes)))
         case Group(kind, nodes, joiner):
             return Group(kind, tuple(map(inside, nodes)), joiner)
+        case SetOperation(operator, nodes):
+            return SetOperation(operator, tuple(map(inside, nodes)))
         case Cases(rows):
             return Cases(tuple(tuple(map(inside, row)) for row in rows))
         case _:

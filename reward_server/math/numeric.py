@@ -317,6 +317,8 @@ def whole_names(sides: Sequence[Node]) -> frozenset[str]:
                 whole.update(free_names(exponent))
             case Pow(_, exponent):
                 whole.update(free_names(exponent) & _COUNTING_NAMES)
+            case Call("floor" | "ceil", [argument]):
+                whole.update(free_names(argument) & _COUNTING_NAMES)
             case _:
                 pass
     return frozenset(whole)
@@ -699,6 +701,8 @@ _ANALYTIC = {
     "coth": acb.coth,
     "sech": acb.sech,
     "csch": acb.csch,
+    "gamma": acb.gamma,
+    "zeta": acb.zeta,
     "arsinh": acb.asinh,
     "arcosh": acb.acosh,
     "artanh": acb.atanh,

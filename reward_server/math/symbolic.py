@@ -194,6 +194,7 @@ _FUNCTIONS: dict[str, Callable[..., sympy.Expr]] = {
     "norm": sympy.Abs,
     "floor": sympy.floor,
     "ceil": sympy.ceiling,
+    "gamma": sympy.gamma,
     "factorial": sympy.factorial,
     "factorial2": sympy.factorial2,
     "binom": sympy.binomial,
