@@ -18,7 +18,6 @@ it. What goes wrong without the answer as well is raised, and no verdict.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -64,8 +63,6 @@ _LONGEST_SHOWN = 300
 _LONGEST_IN_PROCESS = 400
 _WORK_IN_PROCESS = 2_000  # units of the budget: some milliseconds
 
-_log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -105,7 +102,7 @@ def compare(reference: str, answer: str, settings: MathSettings) -> Verification
         return None if len(right) <= LONGEST else _too_long()
     try:
         with limited(_WORK_IN_PROCESS):
-            return _judged(left, right, settings, lambda: _compare(left, right, settings, IN_PROCESS, None))
+            return _judged(lambda: _compare(left, right, settings, IN_PROCESS, None))
     except BeyondBudgetError:
         return None
 
@@ -113,38 +110,19 @@ def compare(reference: str, answer: str, settings: MathSettings) -> Verification
 def compare_at_length(reference: str, answer: str, settings: MathSettings, symbolic: Symbolic) -> Verification:
     """Decide, with the effort and the libraries of a worker."""
     left, right = reference.strip(), answer.strip()
-    found = _judged(left, right, settings, lambda: _compare(left, right, settings, IN_WORKER, symbolic))
+    found = _judged(lambda: _compare(left, right, settings, IN_WORKER, symbolic))
     assert found is not None
     return found
 
 
 def _judged(
-    reference: str, answer: str, settings: MathSettings, compare: Callable[[], Verification | None]
+    compare: Callable[[], Verification | None],
 ) -> Verification | None:
-    """What a comparison says; where it fails, whose fault that is.
-
-    A comparison that fails because of the answer has found nothing right in it, and must not be left unscored: an
-    answer could hide behind it. One of the reference with itself fails too where we or the task are at fault.
-    """
+    """What a comparison says. An answer without a value equals nothing; any other failure is ours, and no verdict."""
     try:
         return compare()
-    except (BeyondBudgetError, MemoryError):
-        raise  # limits have verdicts of their own
     except UndefinedError:
         return _verdict(False, "number", "a division by zero")
-    except Exception as error:  # noqa: BLE001 - whatever an answer can provoke, it shall not be spared its verdict
-        _compare_with_itself(reference, settings)
-        _log.exception("the comparison with an answer failed: %r with %r", reference, answer[:_LONGEST_SHOWN])
-        return _verdict(False, "limit", f"it cannot be compared: {type(error).__name__}")
-
-
-def _compare_with_itself(reference: str, settings: MathSettings) -> None:
-    """Raises whatever comparing a reference with anything would."""
-    node = _read_reference(reference).node
-    if node is not None:
-        comparer = Comparer(settings, IN_PROCESS)
-        comparer.equal(node, node)
-        comparer.understand(node)
 
 
 def _quick(left: str, right: str) -> Verification | None:
