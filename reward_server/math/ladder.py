@@ -18,7 +18,6 @@ it. What goes wrong without the answer as well is raised, and no verdict.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -30,7 +29,20 @@ from reward_server.math.budget import BeyondBudgetError, limited
 from reward_server.math.exact import UndefinedError, exact
 from reward_server.math.lexer import LONGEST, BrokenError, TooLargeError, UnreadableError
 from reward_server.math.models import MathSettings, MathVerdict, Verification
-from reward_server.math.nodes import EXPRESSIONS, Group, Letters, Node, Sym, Words, children, key, walk
+from reward_server.math.nodes import (
+    EXPRESSIONS,
+    BigOperator,
+    Call,
+    Group,
+    Letters,
+    Node,
+    Relation,
+    Sym,
+    Words,
+    children,
+    key,
+    walk,
+)
 from reward_server.math.numeric import IN_PROCESS, IN_WORKER, Effort
 from reward_server.math.parser import parse, parse_as_list
 from reward_server.math.structure import Comparer, Symbolic
@@ -50,8 +62,6 @@ _LONGEST_NUMBER = 4_000
 _LONGEST_SHOWN = 300
 _LONGEST_IN_PROCESS = 400
 _WORK_IN_PROCESS = 2_000  # units of the budget: some milliseconds
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,7 @@ def compare(reference: str, answer: str, settings: MathSettings) -> Verification
         return None if len(right) <= LONGEST else _too_long()
     try:
         with limited(_WORK_IN_PROCESS):
-            return _judged(left, right, settings, lambda: _compare(left, right, settings, IN_PROCESS, None))
+            return _judged(lambda: _compare(left, right, settings, IN_PROCESS, None))
     except BeyondBudgetError:
         return None
 
@@ -100,38 +110,19 @@ def compare(reference: str, answer: str, settings: MathSettings) -> Verification
 def compare_at_length(reference: str, answer: str, settings: MathSettings, symbolic: Symbolic) -> Verification:
     """Decide, with the effort and the libraries of a worker."""
     left, right = reference.strip(), answer.strip()
-    found = _judged(left, right, settings, lambda: _compare(left, right, settings, IN_WORKER, symbolic))
+    found = _judged(lambda: _compare(left, right, settings, IN_WORKER, symbolic))
     assert found is not None
     return found
 
 
 def _judged(
-    reference: str, answer: str, settings: MathSettings, compare: Callable[[], Verification | None]
+    compare: Callable[[], Verification | None],
 ) -> Verification | None:
-    """What a comparison says; where it fails, whose fault that is.
-
-    A comparison that fails because of the answer has found nothing right in it, and must not be left unscored: an
-    answer could hide behind it. One of the reference with itself fails too where we or the task are at fault.
-    """
+    """What a comparison says. An answer without a value equals nothing; any other failure is ours, and no verdict."""
     try:
         return compare()
-    except (BeyondBudgetError, MemoryError):
-        raise  # limits have verdicts of their own
     except UndefinedError:
         return _verdict(False, "number", "a division by zero")
-    except Exception as error:  # noqa: BLE001 - whatever an answer can provoke, it shall not be spared its verdict
-        _compare_with_itself(reference, settings)
-        _log.exception("the comparison with an answer failed: %r with %r", reference, answer[:_LONGEST_SHOWN])
-        return _verdict(False, "limit", f"it cannot be compared: {type(error).__name__}")
-
-
-def _compare_with_itself(reference: str, settings: MathSettings) -> None:
-    """Raises whatever comparing a reference with anything would."""
-    node = _read_reference(reference).node
-    if node is not None:
-        comparer = Comparer(settings, IN_PROCESS)
-        comparer.equal(node, node)
-        comparer.understand(node)
 
 
 def _quick(left: str, right: str) -> Verification | None:
@@ -148,6 +139,8 @@ def _quick(left: str, right: str) -> Verification | None:
         return None
     if numbers[0] != numbers[1] and ("." in left) != ("." in right):
         return None  # a decimal may stand for a fraction that it only approximates
+    if numbers[0] != numbers[1] and all("," in text.replace("{,}", "") for text in (left, right)):
+        return None  # each of them may be a list
     as_compared = {"reference": str(numbers[0]), "answer": str(numbers[1])}
     return replace(_verdict(numbers[0] == numbers[1], "number"), normalised=as_compared)
 
@@ -192,6 +185,8 @@ def _compare(
     if verdict is not True:
         other = _compare_other_readings(reference, answer, settings, effort)
         verdict = True if other else verdict
+    if verdict is not False and settings.restated == "refused" and _restates(answer.node, reference.node):
+        verdict, comparer.reason = False, "it is left to be worked out"
     if verdict is None and symbolic is not None:
         verdict, comparer.reason = False, "no equality could be shown"
     if verdict is None:
@@ -200,6 +195,17 @@ def _compare(
         verdict, comparer.reason = False, "the case of a word differs"
     reason = None if verdict else comparer.reason
     return Verification(_verdict(verdict, "").verdict, comparer.method, reason, normalised)
+
+
+def _restates(answer: Node, reference: Node) -> bool:
+    """Whether the answer only says again what was to be computed; a chain that ends in the value does more."""
+    is_chain = isinstance(answer, Relation) and answer.operators[-1] in {"=", "approx"}
+    last = answer.operands[-1] if isinstance(answer, Relation) and is_chain else answer
+    return any(map(_is_open, walk(last))) and not any(map(_is_open, walk(reference)))
+
+
+def _is_open(node: Node) -> bool:
+    return isinstance(node, BigOperator) or (isinstance(node, Call) and node.name == "mod")
 
 
 def _written(node: Node) -> list[str]:
@@ -238,7 +244,7 @@ def _compare_other_readings(reference: Read, answer: Read, settings: MathSetting
     assert reference.node is not None
     assert answer.node is not None
     lists = [_as_list(side.text) for side in (reference, answer)]
-    for one, other in ((reference.node, lists[1]), (lists[0], answer.node)):
+    for one, other in ((reference.node, lists[1]), (lists[0], answer.node), (lists[0], lists[1])):
         if one is not None and other is not None and Comparer(settings, effort).equal(one, other) is True:
             return True
     if settings.decimal_comma and any(_DECIMAL_COMMA.fullmatch(side.text) for side in (reference, answer)):

@@ -45,7 +45,8 @@ class Token:
 
 FUNCTIONS = frozenset(
     """sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth sech csch arsinh arcosh
-    artanh asin acos atan log ln lg exp max min gcd lcm sgn sign abs floor ceil det deg""".split()
+    artanh arcsinh arccosh arctanh asin acos atan log ln lg exp max min gcd lcm sgn sign abs floor ceil det
+    deg""".split()
 )
 _GREEK = """alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi omicron rho
 varrho sigma varsigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega
@@ -117,6 +118,7 @@ _SAME_COMMAND = {
     "smallsetminus": "setminus",
     "backslash": "setminus",
     "in": "in",
+    "notin": "notin",
     "mid": "|",
     "vert": "|",
     "lvert": "|",
@@ -164,7 +166,8 @@ _CHARACTERS = {
     "−": "-", "–": "-", "—": "-", "﹣": "-", "‐": "-", "‑": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ",
     "∙": r"\cdot ", "•": r"\cdot ", "÷": r"\div ", "∕": "/", "⁄": "/", "≤": r"\le ", "⩽": r"\le ", "≥": r"\ge ",
     "⩾": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "≡": r"\equiv ", "±": r"\pm ", "∓": r"\mp ", "∞": r"\infty ",
-    "√": r"\rootof ", "∛": r"\cuberootof ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∖": r"\setminus ",
+    "√": r"\rootof ", "∛": r"\cuberootof ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ",
+    "∉": r"\notin ", "∖": r"\setminus ",
     "∅": r"\emptyset ", "⌀": r"\emptyset ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}",
     "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "°": r"\degree ", "º": r"\degree ", "′": "'", "’": "'", "‘": "'",
     "″": "''", "…": r"\ldots ", "π": r"\pi ", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "∠": r"\angle ",
@@ -187,22 +190,34 @@ _TRANSLATION = str.maketrans(_CHARACTERS)
 _THOUSANDS_MARK = r"(?:\{,\}|\{\\,\}|,\\!\s?|\\!,|\\,|\\!\\,|\\;|\\:|\\ |\{\s\}|~)"
 _NUMBER = re.compile(
     rf"\d{{1,3}}(?:{_THOUSANDS_MARK}\d{{3}})+(?!\d)(?:\.\d+)?"
+    r"|[1-9]\d{0,2}(?:'\d{3})+(?![\d'])"
     r"|\d+\{,\}\d+"
     r"|(?:\d+(?:\.\d*)?|\.\d+)",
     re.ASCII,
 )
 _COMMA_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?![\d,]|\.\d*,)(?:\.\d+)?", re.ASCII)
 _SPACED_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?: \d{3})+(?![ ]?\d|[./])", re.ASCII)
-_EXPONENT = re.compile(r"[eE][+-]?\d{1,6}(?![\d.A-Za-z])", re.ASCII)
+_EXPONENT = re.compile(r"[eE][+-]?\d{1,6}(?![\dA-Za-z]|\.\d)", re.ASCII)
 _REPETEND = re.compile(r"\s*(?:\\overline|\\bar|\\dot|\\overline\s)\s*(?:\{(\d+)\}|(\d))", re.ASCII)
+_DOTTED_REPETEND = re.compile(
+    r"\s*\\dot\s*(?:\{(\d)\}|(\d))\s*(\d*)\s*\\dot\s*(?:\{(\d)\}|(\d))", re.ASCII
+)  # the first and the last digit of what repeats
 _REPETEND_IN_PARENTHESES = re.compile(r"\((\d+)\)(?=\s*(?:$|[,;)\]}]))", re.ASCII)
 _DOTS = re.compile(r"\s*(?:\\[lc]?dots\b|\.\.\.)")
+_NEGATED = re.compile(r"\\not\s*(=|\\in(?![A-Za-z]))")
+_PAIRED_DOLLARS = re.compile(r"(?<!\\)\$\$((?:\\.|[^$\\])+)\$\$", re.DOTALL)
+# The closing sign touches what it closes and stands before no digit: `$5, $6` are two amounts of money.
+_PAIRED_DOLLAR = re.compile(r"(?<!\\)\$(?=\S)((?:\\.|[^$\\])+)(?<=\S)\$(?!\d)", re.DOTALL)
 _SPACE = re.compile(r"(?:\s|~|\\[,;:!> \n]|\\quad\b|\\qquad\b|\$(?!\d)|\\[()](?!\w))+")
 _LETTERS = re.compile(r"[A-Za-z]+")
 _HYPHENATED = re.compile(r"[A-Za-z]{4,}(?:-[A-Za-z]{3,})+")
+_IDEOGRAPHIC = r"\u3040-\u30ff\u3400-\u9fff"  # written without spaces: a word of these ends where other letters begin
+_IDEOGRAPHS = re.compile(f"[{_IDEOGRAPHIC}]+")
+_WORD = re.compile(rf"[^\W\d_{_IDEOGRAPHIC}](?:[^\W\d_{_IDEOGRAPHIC}]|['’-](?=[^\W\d_]))*")
+# Where a unit may end and a function cannot: it would lack its argument.
+_ENDS_A_QUANTITY = re.compile(r"[\s}$~]*(?:$|[,;.)\]/=]|\\right|(?:per|and|or)\b)")
 _CIRCLED = frozenset("①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳")
 _CIRCLED_LIST = re.compile(r"([①-⑳]+)(?=\s*(?:$|[,;)\]}$.]|\\[,;!) }]|\\quad|\\text|and\b|or\b|[和或与]))")
-_WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|['’-](?=[^\W\d_]))*")
 _ESCAPED_TWICE = re.compile(r"\\\\(?=[A-Za-z])")  # `\\\\frac`, where no line could break
 _COMMAND = re.compile(r"\\([A-Za-z]+\*?|.)", re.DOTALL)
 _TWO_CHARACTER_OPERATORS = {
@@ -215,6 +230,9 @@ _TWO_CHARACTER_OPERATORS = {
     "=>": "to",
     "->": "to",
 }
+_FUNCTIONS_OR_UNITS = frozenset({"min", "sec"})
+_GLUED_FUNCTIONS = frozenset({"sin", "cos", "tan", "ln", "log"})  # `sinx`; `cost` and `sink` are words
+_WORDS_OR_PRODUCTS = frozenset({"an", "am", "pm"})
 _PLAIN_WORDS = frozenset(
     """or and if for all no yes not odd even none any is are the an of in dne DNE only when where with but both neither
     either than less more true false AM PM am pm a.m. p.m. one two six ten""".split()
@@ -232,6 +250,10 @@ def tokenise(text: str) -> list[Token]:
         raise TooLargeError(f"longer than {LONGEST} characters")
     if "\\\\" in text and "\\begin" not in text:
         text = _ESCAPED_TWICE.sub(r"\\", text)
+    if "\\not" in text:
+        text = _NEGATED.sub(lambda found: r"\notin " if found.group(1) == r"\in" else r"\ne ", text)
+    if "$" in text:
+        text = _PAIRED_DOLLAR.sub(r" \1 ", _PAIRED_DOLLARS.sub(r" \1 ", text))
     return _Lexer(_plain_characters(text)).tokens
 
 
@@ -349,6 +371,8 @@ class _Lexer:
     def _visible_command(self, name: str) -> None:
         if name in FUNCTIONS:
             self._add("function", name)
+        elif name in {"imath", "jmath"}:
+            self._add("name", name[0])
         elif name in _NAMES:
             self._add("name", _NAMES[name])
         elif name in {"{", "}"}:
@@ -451,6 +475,10 @@ class _Lexer:
 
     def _with_repetend(self, digits: str) -> str:
         """Mark the digits that repeat: `0.1r6` is 0.1666…"""
+        dotted = _DOTTED_REPETEND.match(self.text, self.position)
+        if dotted is not None:
+            self.position = dotted.end()
+            return f"{digits}r{''.join(filter(None, dotted.groups()))}"
         repetend = _REPETEND.match(self.text, self.position)
         if repetend is None:
             repetend = _REPETEND_IN_PARENTHESES.match(self.text, self.position)
@@ -482,6 +510,13 @@ class _Lexer:
     # Letters
 
     def _letters(self) -> None:
+        ideographs = _IDEOGRAPHS.match(self.text, self.position)
+        if ideographs is not None:
+            word = ideographs.group()
+            # `5万元` are ten thousands and their unit.
+            self.position = ideographs.end() if is_number_scale(word[0]) is None else self.position + 1
+            self._add("word", word if is_number_scale(word[0]) is None else word[0])
+            return
         if self._as_text or not self.text[self.position].isascii():
             found = _WORD.match(self.text, self.position)
             assert found is not None
@@ -504,24 +539,55 @@ class _Lexer:
     def _word(self, word: str) -> None:
         if len(word) == 1:
             self._add("name" if word.isascii() else "word", word)
-        elif word in FUNCTIONS and word not in {"deg", "sign"}:
+        elif word in FUNCTIONS and not self._is_unit(word) and word not in {"deg", "sign"}:
             self._add("function", word)
         else:
             self._add("word", word)
 
+    @property
+    def _after_number(self) -> bool:
+        return bool(self.tokens) and (self.tokens[-1].kind == "number" or self.tokens[-1].text in {"}", ")"})
+
+    def _is_unit(self, word: str) -> bool:
+        """`5 min` and `5 sec` of which nothing follows; `5\\min(a, b)` and `5 sec x` are functions."""
+        if word not in _FUNCTIONS_OR_UNITS or not self._after_number:
+            return False
+        return _ENDS_A_QUANTITY.match(self.text, self.position) is not None
+
+    def _is_infinity(self, letters: str) -> bool:
+        """`oo` and `inf` at the end of an interval."""
+        return letters in {"oo", "inf"} and self.text[self.position : self.position + 1] in {",", ")", "]"}
+
+    def _is_product(self, letters: str) -> bool:
+        """`an` in `an+b`: it touches an operator. `3pm` is a time of day."""
+        if letters not in _WORDS_OR_PRODUCTS:
+            return False
+        before = self.text[self.position - len(letters) - 1 : self.position - len(letters)]
+        after = self.text[self.position : self.position + 1]
+        if letters != "an" and before.isdigit():
+            return False
+        return (bool(before) and before in "+-*/=^_") or (bool(after) and after in "+-*/=^_")
+
     def _plain_letters(self, letters: str) -> None:
-        after_number = bool(self.tokens) and (self.tokens[-1].kind == "number" or self.tokens[-1].text in {"}", ")"})
+        after_number = self._after_number
         if len(letters) == 1:
             self._add("name", letters)
-        elif letters in FUNCTIONS:
+        elif letters in FUNCTIONS and not self._is_unit(letters):
             self._add("function", letters)
-        elif letters in {"pi", "sqrt", "infty", "infinity", "frac"}:
-            self._add("command", {"sqrt": "rootof", "infinity": "infty"}.get(letters, letters))
+        elif letters in {"pi", "sqrt", "infty", "infinity", "frac"} or self._is_infinity(letters):
+            self._add("command", {"sqrt": "rootof", "frac": "frac", "pi": "pi"}.get(letters, "infty"))
+        elif letters[:-1] in _GLUED_FUNCTIONS and letters[-1] in "xy":
+            self._add("function", letters[:-1])
+            self._add("name", letters[-1])
+        elif self._is_product(letters):
+            for letter in letters:
+                self._add("name", letter)
         elif (
             letters in _PLAIN_WORDS
             or (letters.istitle() and letters.lower() in _PLAIN_WORDS)
             or is_number_scale(letters)
             or (after_number and letters in PLAIN_UNITS and (self._spaced or letters not in PRODUCTS_TOO))
+            or letters in _FUNCTIONS_OR_UNITS
             or not letters.isascii()
             or (len(letters) >= 4 and not (letters.isupper() and len(letters) <= 6))  # ABCD is a figure
         ):
@@ -537,6 +603,9 @@ class _Lexer:
         if self.text.startswith("...", self.position):
             self.position += 3
             self._add("operator", "dots")
+        elif self.text.startswith("+/-", self.position):
+            self.position += 3
+            self._add("operator", "pm")
         elif pair in _TWO_CHARACTER_OPERATORS:
             self.position += 2
             self._add("operator", _TWO_CHARACTER_OPERATORS[pair])

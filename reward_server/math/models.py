@@ -39,6 +39,9 @@ class MathSettings:
     domain: Literal["same", "common"] = "same"
     # `3,5` as an answer to 3.5, where the writers' language has a decimal comma. `3{,}5` is always understood.
     decimal_comma: bool = False
+    # An answer that leaves a sum, an integral, a limit or a remainder to be worked out is equal to its value.
+    # `refused` asks for the value, where the reference has it.
+    restated: Literal["accepted", "refused"] = "accepted"
     # CPU time of one comparison in a worker; beyond it the verdict is `math_timeout`.
     cpu_seconds: Annotated[float, Field(ge=0.01, le=60)] = 2.0
 

@@ -7,7 +7,7 @@ written; two nodes with one key denote the same thing, two nodes with different 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 
@@ -380,6 +380,8 @@ def substitute(node: Node, name: str, value: Node) -> Node:
             return Relation(operators, tuple(map(inside, nodes)))
         case Group(kind, nodes, joiner):
             return Group(kind, tuple(map(inside, nodes)), joiner)
+        case SetOperation(operator, nodes):
+            return SetOperation(operator, tuple(map(inside, nodes)))
         case Cases(rows):
             return Cases(tuple(tuple(map(inside, row)) for row in rows))
         case _:
@@ -413,13 +415,35 @@ def key(node: Node) -> str:
             return _labelled_key(node)
 
 
+def _is_renamable(operator: BigOperator) -> bool:
+    """Whether the name of the bound variable means nothing: not in an antiderivative, nor where `a_k` holds it."""
+    return operator.lower is not None and not any(_is_indexed(one, operator.variable) for one in walk(operator.body))
+
+
+def _is_indexed(node: Node, variable: str) -> bool:
+    return isinstance(node, Sym | Apply) and variable in node.name.partition("_")[2]
+
+
+def is_unknown(operator: BigOperator) -> bool:
+    """Whether it runs over a sequence or a function that is known by name only, `a_k` or `f(k)`."""
+    return any(
+        _is_indexed(one, operator.variable) or (isinstance(one, Apply) and Sym(operator.variable) in set(walk(one)))
+        for one in walk(operator.body)
+    )
+
+
 def _labelled_key(node: Node) -> str:
     label = type(node).__name__
     match node:
         case Call(name) | Apply(name):
             label = f"{label}:{name}"
-        case BigOperator(kind, variable, lower, upper, _, direction):
-            label = f"{kind}:{variable}:{direction}:{lower is None}{upper is None}"
+        case BigOperator(kind, variable, lower, upper, body, direction):
+            label = f"{kind}:{direction}:{lower is None}{upper is None}"
+            if not _is_renamable(node):
+                label += f":{variable}"
+            else:
+                height = sum(isinstance(one, BigOperator) for one in walk(body))
+                node = replace(node, body=substitute(body, variable, Sym(f"#{height}")))
         case Quantity(unit=unit):
             label = f"Quantity:{unit.powers}:{unit.factor}"
         case Group(kind):

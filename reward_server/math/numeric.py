@@ -20,6 +20,7 @@ from fractions import Fraction
 
 from flint import acb, arb, ctx, fmpq, fmpz
 
+from reward_server.math import integrals
 from reward_server.math.budget import spend
 from reward_server.math.exact import UndefinedError, determinant, exact
 from reward_server.math.nodes import (
@@ -42,6 +43,7 @@ from reward_server.math.nodes import (
     Sym,
     children,
     free_names,
+    is_unknown,
     key,
     walk,
 )
@@ -50,6 +52,8 @@ _FIRST_PRECISION = 128
 _FEWEST_POINTS = 3  # at which both sides are defined
 _WEIGHED = (Num, Pow, Call, Div, Add)  # whose size asks for precision
 _LEAVING_REALS = (Pow, Call)
+_SHARES = (fmpq(1, 97), fmpq(2, 7), fmpq(3, 5), fmpq(88, 89))  # of an interval
+_HEAVIEST_INTEGRAL = 1_500  # bits
 _COUNTED_TOGETHER = 50  # nodes
 _OF_A_COMPARISON = 40  # units of work to choose the points
 _USUAL_POINTS = 8  # after these, more are looked at only where both sides were seldom defined
@@ -65,10 +69,11 @@ class Effort:
     work: int = 2_000  # nodes evaluated for one value, with every term of a sum
     precision: int = 4_096  # bits
     terms: int = 400  # of one sum
+    integrals: bool = False  # whether definite integrals are evaluated
 
 
 IN_PROCESS = Effort()
-IN_WORKER = Effort(nodes=20_000, names=1_000, work=200_000, precision=200_000, terms=50_000)
+IN_WORKER = Effort(nodes=20_000, names=1_000, work=200_000, precision=200_000, terms=50_000, integrals=True)
 
 
 class CannotEvaluateError(Exception):
@@ -103,7 +108,7 @@ def compare(left: Node, right: Node, effort: Effort) -> Outcome:
     spend(_OF_A_COMPARISON + 4 * size)
     if size > effort.nodes or len(free_names(left) | free_names(right)) > effort.names:
         return Outcome.UNKNOWN
-    if any(not _has_values(side) for side in (left, right)):
+    if any(not _has_values(side, effort) for side in (left, right)):
         return Outcome.UNKNOWN
     readings = (None, 10) if any(map(_has_bare_log, (left, right))) else (None,)
     try:
@@ -179,10 +184,15 @@ def _size(node: Node) -> int:
     return sum(1 for _ in walk(node))
 
 
-def _has_values(node: Node) -> bool:
-    return not any(
-        one == INFINITY or (isinstance(one, BigOperator) and one.kind in {"int", "lim"}) for one in walk(node)
-    )
+def _has_values(node: Node, effort: Effort) -> bool:
+    return all(one != INFINITY and (not isinstance(one, BigOperator) or _is_finite(one, effort)) for one in walk(node))
+
+
+def _is_finite(node: BigOperator, effort: Effort) -> bool:
+    """Whether an operator asks for a number of values, or for an integral that needs no antiderivative."""
+    if node.kind == "int":
+        return effort.integrals and node.lower is not None and node.upper is not None
+    return node.kind != "lim"
 
 
 def _has_bare_log(node: Node) -> bool:
@@ -317,6 +327,8 @@ def whole_names(sides: Sequence[Node]) -> frozenset[str]:
                 whole.update(free_names(exponent))
             case Pow(_, exponent):
                 whole.update(free_names(exponent) & _COUNTING_NAMES)
+            case Call("floor" | "ceil", [argument]):
+                whole.update(free_names(argument) & _COUNTING_NAMES)
             case _:
                 pass
     return frozenset(whole)
@@ -512,6 +524,8 @@ class Evaluator:
                 return self._call(name, arguments)
             case BigOperator("sum" | "prod"):
                 return self._series(node)
+            case BigOperator("int"):
+                return self._integral(node)
             case _:
                 raise CannotEvaluateError(type(node).__name__)
 
@@ -636,6 +650,32 @@ class Evaluator:
             return acb(fmpz(int(whole[0]) % int(whole[1])))
         return acb(fmpz((math.gcd if name == "gcd" else math.lcm)(*map(int, whole))))
 
+    def _integral(self, node: BigOperator) -> acb:
+        if node.lower is None or node.upper is None or is_unknown(node):
+            raise CannotEvaluateError("an integral without bounds, or of what is known by name only")
+        lower, upper = self._value(node.lower), self._value(node.upper)
+        self._weigh_integrand(node, lower, upper)
+        if self.magnitude > _HEAVIEST_INTEGRAL:
+            raise CannotEvaluateError("an integral whose parts are of too different sizes")
+        found = integrals.definite(node, lower, upper, self.values)
+        if found is None:
+            raise CannotEvaluateError("an integral")
+        self._weigh(found)
+        return found
+
+    def _weigh_integrand(self, node: BigOperator, lower: acb, upper: acb) -> None:
+        """Weigh the parts of an integrand at some points of the interval, so that what is tiny in it is seen."""
+        kept = self.values
+        for share in _SHARES:
+            inside = (lower + (upper - lower) * share).real.mid()
+            if not inside.is_finite():
+                raise CannotEvaluateError("an integral to infinity")
+            mantissa, exponent = inside.man_exp()
+            at = fmpq(int(mantissa)) * fmpq(2) ** int(exponent)
+            self.values = {**kept, node.variable: at}
+            self._value(node.body)
+        self.values = kept
+
     def _only_integer(self, ball: arb) -> fmpz:
         whole = ball.unique_fmpz()
         if whole is None or not ball.is_exact():
@@ -652,7 +692,7 @@ class Evaluator:
             raise CannotEvaluateError("a sum that ends before it starts")
         if bounds[1] - bounds[0] >= self._effort.terms:
             raise CannotEvaluateError("a sum of too many terms")
-        if any(isinstance(one, Sym) and node.variable in one.name.partition("_")[2] for one in walk(node.body)):
+        if is_unknown(node):
             raise CannotEvaluateError("a sequence that is known by name only")
         total = acb(0 if node.kind == "sum" else 1)
         kept = self.values
@@ -699,6 +739,8 @@ _ANALYTIC = {
     "coth": acb.coth,
     "sech": acb.sech,
     "csch": acb.csch,
+    "gamma": acb.gamma,
+    "zeta": acb.zeta,
     "arsinh": acb.asinh,
     "arcosh": acb.acosh,
     "artanh": acb.atanh,

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 
-from reward_server.math import units, words
+from reward_server.math import unit_words, units, words
 from reward_server.math.lexer import MOST_DIGITS, BrokenError, Token, TooLargeError, UnreadableError, tokenise
 from reward_server.math.nodes import (
     EMPTY_SET,
@@ -67,13 +67,14 @@ _SIGNS = frozenset({"operator", "command"})
 _NESTING = {"(": 1, "[": 1, "{": 1, "{set": 1, "langle": 1, ")": -1, "]": -1, "}": -1, "}set": -1, "rangle": -1}
 _NEVER_JOINING = frozenset({"number", "command", "function", "end"})
 _ENDS = (_END,) * 12
-_RELATIONS = frozenset("= < > <= >= != approx equiv in to perp parallel".split())
+_RELATIONS = frozenset("= < > <= >= != approx equiv in notin to perp parallel".split())
 _BEFORE_A_VALUE = frozenset("+ - * / ^ _ ( [ { {set , ; : | norm pm mp and or & row".split()) | _RELATIONS
 _LIST_WORDS = frozenset("and or und oder et ou y o e и или 和 或".split())
 _ALTERNATIVES = frozenset("or oder ou o или 或".split())
 _CONDITION_WORDS = frozenset("where for with when if mit où".split())
-_PERCENT_WORDS = frozenset("percent pct percentage".split())
-_SET_OPERATORS = {"cup": "|", "cap": "&", "setminus": "-"}
+_PERCENT_WORDS = frozenset("percent pct percentage".split()) | unit_words.PERCENT_ABROAD
+_SET_OPERATORS = {"cup": "|", "cap": "&", "setminus": "-", "U": "|", "-": "-"}
+_SETS_OPEN = frozenset({"(", "[", "{set"})
 _FIGURES = {
     "overline": "segment",
     "overrightarrow": "ray",
@@ -85,15 +86,27 @@ _FIGURES = {
     "overarc": "arc",
     "odot": "circle",
 }
+_ORDINALS = frozenset({"st", "nd", "rd", "th"})
 _DECORATIONS = frozenset("vec hat bar tilde dot ddot widetilde mathcal mathscr mathfrak overline".split())
+_SAME_DECORATION = {"overline": "bar", "widetilde": "tilde"}
 _AFTER_A_FUNCTION_NAME = frozenset({"(", "'", "^", "_"})
 _FUNCTION_LETTERS = frozenset("fgh")
+_SPECIAL_FUNCTIONS = {"Gamma": "gamma"}
+_DISTRIBUTIONS = frozenset("NU")  # `N(0, 1)` is no point
+_FUNCTIONS_OF_NUMBERS = frozenset("fghFGH")
+_MEASURES = frozenset("P E D Pr Var Cov SD Re Im rank tr dim arg ord card".split())
 _MATRICES = frozenset("pmatrix bmatrix matrix Bmatrix vmatrix Vmatrix array smallmatrix".split())
 _LAYOUTS = frozenset("aligned align gathered split gather equation".split())
 _CURRENCIES = frozenset("$€£¥₹¢")
 _NAMED_SETS = frozenset("RNZQC")
+# Which part of a set of numbers is meant by what stands above or below its letter.
+_PARTS_OF_SETS = {"+": "+", ">0": "+", "-": "-", "<0": "-", "*": "*", "!=0": "*", ">=0": ">=0", "<=0": "<=0"}
+_POSITIVE_INTEGERS, _NATURAL_FROM_ZERO = "Z+", "Z>=0"
+_SAME_SETS = {"N+": _POSITIVE_INTEGERS, "N*": _POSITIVE_INTEGERS, "N0": _NATURAL_FROM_ZERO, "N>=0": _NATURAL_FROM_ZERO}
 _SAME_FUNCTION = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "sign": "sgn", "lg": "log10"}
+_SAME_FUNCTION |= {"arcsinh": "arsinh", "arccosh": "arcosh", "arctanh": "artanh"}
 _INVERSES = {name: f"arc{name}" for name in ("sin", "cos", "tan", "cot", "sec", "csc")}
+_INVERSES |= {name: f"ar{name}" for name in ("sinh", "cosh", "tanh")}
 _OF_SEVERAL = frozenset("max min gcd lcm".split())
 _NAMED_CONSTANTS = {"pi": Const("pi"), "infty": Const("oo")}
 _EMPTY = frozenset("emptyset varnothing".split())
@@ -145,7 +158,7 @@ def parse_as_list(text: str) -> Node | None:
 
 class _Parser:
     def __init__(self, tokens: list[Token]) -> None:
-        self._tokens = [*tokens, *_ENDS]  # so that looking ahead needs no bounds
+        self._tokens = [*_without_alignment(tokens), *_ENDS]  # so that looking ahead needs no bounds
         self._at = 0
         self._depth = 0
         self._bars = 0  # how many | are open
@@ -236,8 +249,8 @@ class _Parser:
             return token.text.lower()
         if token.kind == "name" and token.as_text and token.text in _LIST_WORDS and token.spaced:
             return token.text
-        if token.kind == "operator" and token.text in {"and", "or"}:
-            return token.text
+        if token.kind == "operator" and token.text in {"and", "or", "forall"}:
+            return "for" if token.text == "forall" else token.text
         if token.kind == "word" and token.text.lower() in _CONDITION_WORDS and self._at > 0:
             return token.text.lower()
         return None
@@ -248,27 +261,37 @@ class _Parser:
     def _item(self) -> Node:
         if self._next.kind == "word" and self._next.text.lower() in _CONDITION_WORDS:
             self._at += 1
+        if self._next.text == "all" and self._at and self._tokens[self._at - 1].text in {"for", "For"}:
+            self._at += 1
         approximate = self._is("approx")
         if self._accept("=", "approx") and approximate and not self._is_decimal():
             raise UnreadableError("an approximate value that is no decimal")
         start = self._at
-        operands = [self._head() or self._set_expression()]
+        operands = [self._name_of_value() or self._named_point() or self._set_expression()]
+        if isinstance(operands[0], Relation):
+            return operands[0]
         operators: list[str] = []
         while self._next.kind == "operator" and self._next.text in _RELATIONS:
             operators.append(self._take().text)
             start = self._at
-            operands.append(self._set_expression())
+            operands.append(self._set_expression(self._plain_set() if operators[-1] == "in" else None))
         if not operators or (operators == ["="] and isinstance(operands[0], Sym | Words | Apply)):
             operands[-1] = self._as_letters(start) or operands[-1]
         if approximate and not operators:
             operands[-1] = approximate_value(operands[-1])
         if self._accept("pmod"):
             operands[-1] = Residue(operands[-1], self._argument())
-        elif self._is("(") and self._peek(1).text == "mod":
+        elif self._is("(") and self._peek(1).text in {"mod", "bmod"}:
             self._at += 2
             operands[-1] = Residue(operands[-1], self._additive())
             self._expect(")")
         return Relation(tuple(operators), tuple(operands)) if operators else operands[0]
+
+    def _name_of_value(self) -> Node | None:
+        """What can only be the name of what follows an equals sign."""
+        if self._next.kind in {"number", "operator"}:
+            return None
+        return self._head() or self._measure() or self._extremum()
 
     def _as_letters(self, start: int) -> Node | None:
         """An operand of letters alone, where they can be read otherwise than as a product."""
@@ -288,7 +311,7 @@ class _Parser:
         start = self._at
         if self._next.kind != "name" or self._peek(1).text not in _AFTER_A_FUNCTION_NAME:
             return None
-        name = self._take().text + self._marks()
+        name = self._take().text + self._order_of_derivative() + self._marks()
         if [self._peek(ahead).text for ahead in range(5)] == ["^", "{", "-", "1", "}"]:
             self._at += 5
             name += "^{-1}"
@@ -304,10 +327,86 @@ class _Parser:
         self._at = start
         return None
 
-    def _set_expression(self) -> Node:
-        left = self._ratio()
+    def _order_of_derivative(self) -> str:
+        """`(4)` of `f^{(4)}(0)`."""
+        written = [self._peek(ahead).text for ahead in range(5)]
+        if written[:3] != ["^", "{", "("] or written[4] != ")" or self._peek(5).text != "}":
+            return ""
+        self._at += 6
+        return f"^({written[3]})"
+
+    def _measure(self) -> Node | None:
+        r"""`P(A \mid B)`, `\mathbb{E}[X]`, `f(-1)` where an equals sign follows: a name, and no product."""
+        first = self._next
+        if first.kind == "name" and first.text not in _MEASURES and first.text not in _FUNCTIONS_OF_NUMBERS:
+            return None
+        start = self._at
+        blackboard = self._accept("mathbb") and self._accept("{")
+        name = self._take().text + self._order_of_derivative()
+        known = name in _MEASURES or self._tokens[start].text == "Pr"
+        if (blackboard and not self._accept("}")) or not (known or name[:1] in _FUNCTIONS_OF_NUMBERS):
+            self._at = start
+            return None
+        inside = self._bracketed_tokens()
+        written = "".join(token.text for token in inside)
+        of_numbers = not any(token.kind in {"name", "word"} and token.text not in _FUNCTION_LETTERS for token in inside)
+        self._accept("_") and self._subscript()
+        if inside and (known or of_numbers) and self._is("=", "approx"):
+            return Sym(f"{name}({written})")
+        self._at = start
+        return None
+
+    def _bracketed_tokens(self) -> list[Token]:
+        """What stands between the brackets that open here, which are skipped; nothing where they do not close."""
+        if not self._is("(", "["):
+            return []
+        start, depth = self._at + 1, 0
+        while (token := self._take()) is not _END:
+            depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0)
+            if depth == 0:
+                return self._tokens[start : self._at - 1]
+        return []
+
+    def _extremum(self) -> Node | None:
+        r"""`\max = 5` and `f(x)_{\max} = 5`."""
+        start, name = self._at, ""
+        if self._next.kind == "name" and self._next.text in _FUNCTION_LETTERS:
+            name = self._take().text + "".join(token.text for token in self._bracketed_tokens())
+            if not self._accept("_"):
+                self._at = start
+                return None
+            name += self._subscript()
+        elif self._next.kind == "function" and self._next.text in {"max", "min"}:
+            name = self._take().text
+        if name and self._is("=", "approx"):
+            return Sym(name)
+        self._at = start
+        return None
+
+    def _named_point(self) -> Node | None:
+        """`A(1, 2)`: a point and what it is called, where nothing else follows."""
+        start = self._at
+        if self._depth or self._next.kind != "name" or not self._next.text.isupper():
+            return None
+        if self._next.text in _DISTRIBUTIONS:
+            return None
+        name = self._take().text + self._marks()
+        opens = self._at
+        several = not self._next.spaced and self._is("(") and any(t.text == "," for t in self._bracketed_tokens())
+        follows = self._is(",", ";") or self._ends_here()
+        self._at = opens + 1
+        if several and follows and self._tokens[opens].kind == "operator":
+            point = self._bracketed("(")
+            if isinstance(point, Group) and point.kind == "tuple":
+                return Relation(("=",), (Sym(name), point))
+            raise UnreadableError("a name before what is no point")
+        self._at = start
+        return None
+
+    def _set_expression(self, left: Node | None = None) -> Node:
+        left = left or self._ratio()
         depth = self._depth
-        while self._next.kind == "operator" and self._next.text in _SET_OPERATORS:
+        while self._is_set_operator(left):
             operator = _SET_OPERATORS[self._take().text]
             right = self._ratio()
             if isinstance(left, SetOperation) and left.operator == operator and operator != "-":
@@ -317,6 +416,19 @@ class _Parser:
                 left = SetOperation(operator, (left, right))
         self._depth = depth
         return left
+
+    def _is_set_operator(self, left: Node) -> bool:
+        """Also `U` and `-` where only the operators of sets that look like them can stand: `(0,1)U(2,3)`."""
+        if self._next is _END:
+            return False
+        if self._is("cup", "cap", "setminus"):
+            return True
+        if self._next.text == "-" and self._peek(1).text == "{set":
+            return isinstance(left, NamedSet | Group | SetOperation)
+        return self._is_plain_union(left)
+
+    def _is_plain_union(self, left: Node) -> bool:
+        return self._next.text == "U" and self._peek(1).text in _SETS_OPEN and isinstance(left, Group | SetOperation)
 
     def _ratio(self) -> Node:
         clock = self._clock()
@@ -333,7 +445,7 @@ class _Parser:
         while ahead < 6 and self._peek(ahead).kind == "number" and self._peek(ahead + 1).text == ":":
             ahead += 2
         if not ahead:
-            return None
+            return self._full_hour()
         parts = [self._peek(at) for at in range(0, ahead + 1, 2)]
         if ahead not in {2, 4} or not all(part.kind == "number" and part.text.isdigit() for part in parts):
             return None
@@ -347,6 +459,21 @@ class _Parser:
             return None
         spelled = ":".join([str(int(parts[0].text)), *(part.text for part in parts[1:])]) + half
         return Ratio(tuple(self._number(part) for part in parts), spelled)
+
+    def _full_hour(self) -> Ratio | None:
+        """`3 pm`, which has no minutes."""
+        token = self._next
+        if token.kind != "number" or not token.text.isdecimal() or not 1 <= int(token.text[:3]) <= 12:
+            return None
+        if not (self._peek(1).as_text or self._peek(1).kind == "word"):
+            return None
+        start = self._at
+        self._at += 1
+        half = self._half_of_day()
+        if half and (self._next is _END or self._is(",", ";")):
+            return Ratio((self._number(token), Num(Fraction(0))), f"{int(token.text)}:00{half}")
+        self._at = start
+        return None
 
     def _half_of_day(self) -> str:
         if self._next.kind == "word" and self._next.text.lower() in {"am", "pm"}:
@@ -373,7 +500,7 @@ class _Parser:
                 self._at += 1
                 node = Mul((node, Num(Fraction(scale))))
             self._skip_repeated_currency(currency)
-            return Quantity(node, currency)
+            return Quantity(node, self._further_units(currency))
         return self._with_unit(node)
 
     def _currency(self) -> Unit | None:
@@ -389,6 +516,8 @@ class _Parser:
     def _sum(self) -> Node:
         terms = [self._signed_term()]
         while self._next.kind == "operator" and self._next.text in {"+", "-", "pm", "mp"}:
+            if self._next.text == "-" and self._is_set_operator(terms[-1]):
+                break
             terms.append(self._signed_term())
         return terms[0] if len(terms) == 1 else Add(tuple(terms))
 
@@ -421,6 +550,9 @@ class _Parser:
                 self._go_deeper()  # `1/2/3/4` nests as deep as it is long
             if self._accept("*"):
                 left = _times(left, self._signed_power())
+            elif self._is("/") and self._is_unit_word(self._at + 1):
+                self._depth = depth
+                return left  # `$5/\text{hour}`
             elif self._accept("/"):
                 left = Div(left, self._signed_power())
             elif self._accept("bmod", "mod"):
@@ -430,6 +562,9 @@ class _Parser:
             elif self._next.kind == "word" and (scale := units.is_number_scale(self._next.text)):
                 self._at += 1
                 left = _times(left, Num(Fraction(scale)))
+            elif self._next.text == "U" and self._is_plain_union(left):
+                self._depth = depth
+                return left
             elif self._starts_factor():
                 right = self._power()
                 if isinstance(right, Relation):  # `k\pi (k \in \mathbb{Z})`
@@ -454,10 +589,12 @@ class _Parser:
         if token.kind == "name":
             if self._integrals and token.text == "d" and self._peek(1).kind == "name":
                 return False
-            follows_unit_place = token.as_text and token.text in units.LETTER_UNITS
+            follows_unit_place = (token.as_text or token.text == "mu") and self._is_unit_word(self._at)
             return not follows_unit_place and self._joining_word() is None
         if token.kind == "function":
             return True
+        if token.text in {"(", "frac"} and self._at > 0 and self._is_unit_in_brackets():
+            return False
         if token.kind == "number":
             return self._tokens[self._at - 1].text in {")", "}", "!"} and not self._follows_label()
         if token.kind == "command":
@@ -466,7 +603,7 @@ class _Parser:
             return False
         if token.text == "[":
             return not self._square
-        if token.text == "(" and self._peek(1).text == "mod":
+        if token.text == "(" and self._peek(1).text in {"mod", "bmod"}:
             return False
         return token.text in {"(", "{", "lfloor", "lceil"} or (
             token.text == "|" and not self._bars and not self._separator_bars
@@ -486,6 +623,9 @@ class _Parser:
         if self._next.kind == "word" and self._next.text.lower() in _PERCENT_WORDS:
             self._at += 1
             return Percent(node)
+        if self._next.text == "per" and self._peek(1).text == "cent" and self._peek(2) is _END:
+            self._at += 2
+            return Percent(node)
         if not self._starts_unit():
             return node
         unit = self._unit()
@@ -495,16 +635,36 @@ class _Parser:
 
     def _starts_unit(self) -> bool:
         token = self._next
+        if token is _END or (token.kind == "operator" and token.text != "("):
+            return False
         if self._at == 0 or self._joining_word() is not None:
             return False
-        return token.kind == "word" or (token.kind == "name" and token.as_text and token.text in units.LETTER_UNITS)
+        return self._is_unit_word(self._at) or self._is_unit_in_brackets()
+
+    def _is_unit_word(self, at: int) -> bool:
+        token = self._tokens[at]
+        if token.kind == "word":
+            return True
+        if token.text == "mu" and token.kind == "name":  # `\mu\text{m}`
+            token = self._tokens[at + 1]
+            return token.as_text and token.text in units.LETTER_UNITS
+        has_index = self._tokens[at + 1].text == "_"  # `2\mathrm{C}_5^2`
+        return token.kind == "name" and token.as_text and token.text in units.LETTER_UNITS and not has_index
+
+    def _is_unit_in_brackets(self) -> bool:
+        r"""`(\text{cm})` and `\frac{\text{km}}{\text{h}}` after a value."""
+        if self._is("frac") and self._peek(1).text == "{":
+            return self._is_unit_word(self._at + 2) and units.unit_of([self._peek(2).text]) is not None
+        after = self._peek(1)
+        closes = self._peek(2).text in {")", "^"}
+        return self._is("(") and after.kind == "word" and closes and units.unit_of([after.text]) is not None
 
     def _unit(self) -> Unit:
-        unit = self._unit_factor()
+        return self._further_units(self._unit_factor())
+
+    def _further_units(self, unit: Unit) -> Unit:
         while True:
-            if self._accept("/"):
-                unit = units.product(unit, units.raised(self._unit_factor(), -1))
-            elif self._next.kind == "word" and self._next.text.lower() == "per":
+            if self._says_per():
                 self._at += 1
                 unit = units.product(unit, units.raised(self._unit_factor(), -1))
             elif self._is("*") or self._starts_unit():
@@ -513,12 +673,26 @@ class _Parser:
             else:
                 return unit
 
+    def _says_per(self) -> bool:
+        if self._is("/"):
+            return self._is_unit_word(self._at + 1)
+        return self._next.kind == "word" and self._next.text.lower() in unit_words.PER
+
     def _unit_factor(self) -> Unit:
+        if self._is("frac") and self._peek(1).text == "{":
+            self._at += 1
+            top, bottom = self._unit_between("{", "}"), self._unit_between("{", "}")
+            return units.product(top, units.raised(bottom, -1))
+        if self._is("("):
+            return self._unit_between("(", ")")
         named: list[str] = []
-        while self._next.kind == "word" and self._joining_word() is None and self._next.text.lower() != "per":
+        while self._next.kind == "word" and self._joining_word() is None and not self._says_per():
             named.append(self._take().text)
         if not named and self._next.kind == "name" and self._next.text in units.LETTER_UNITS:
             named.append(self._take().text)
+        if not named and self._next.text == "mu":
+            self._at += 1
+            named.append("μ" + self._take().text)
         unit = units.unit_of(named)
         if unit is None:
             raise UnreadableError("words that are no unit")
@@ -529,6 +703,12 @@ class _Parser:
                     raise UnreadableError("a power of a unit")
                 return units.raised(unit, -int(exponent.operand.value))
             unit = units.raised(unit, int(exponent.value))
+        return unit
+
+    def _unit_between(self, opening: str, closing: str) -> Unit:
+        self._expect(opening)
+        unit = self._unit()
+        self._expect(closing)
         return unit
 
     # Powers and what is smaller
@@ -567,8 +747,6 @@ class _Parser:
         if self._is("{") and self._peek(1).text in {"circ", "degree"} and self._peek(2).text == "}":
             self._at += 3
             return self._degrees(node)
-        if isinstance(node, NamedSet) and self._is("+", "*", "-"):
-            return NamedSet(node.name + self._take().text)
         exponent = self._argument()
         if self._is("^"):
             self._at += 1
@@ -655,6 +833,7 @@ class _Parser:
         number = self._number(token)
         if number.places is not None or number.value.denominator != 1 or number.repeating:
             return number
+        self._skip_ordinal()
         if self._is("frac"):
             start = self._at
             self._at += 1
@@ -674,6 +853,13 @@ class _Parser:
                 raise UnreadableError("two numbers side by side")
             return Add((number, Div(top, bottom)))
         return number
+
+    def _skip_ordinal(self) -> None:
+        r"""`3\text{rd}` and `21^{\text{st}}`."""
+        raised = self._is("^") and self._peek(1).text == "{" and self._peek(3).text == "}"
+        ending = self._peek(2) if raised else self._next
+        if ending.kind == "word" and ending.text in _ORDINALS and not ending.spaced:
+            self._at += 4 if raised else 1
 
     def _marks(self) -> str:
         """The subscript and primes of a name, as part of it."""
@@ -720,11 +906,36 @@ class _Parser:
         marks = self._marks()
         if not marks and name in {"i", "e"} and name not in self._bound:
             return Const(name)
+        if (
+            name == "zeta"
+            and not marks
+            and [self._peek(at).text for at in (0, 2)] == ["(", ")"]
+            and (self._peek(1).kind == "number")
+        ):
+            return Call("zeta", (self._function_argument(),))
+        if name in _SPECIAL_FUNCTIONS and not marks and self._is("("):
+            return Call(_SPECIAL_FUNCTIONS[name], (self._function_argument(),))
         if name in _FUNCTION_LETTERS and self._is("(") and not self._next.spaced:
             self._at += 1
             inside = self._bracketed("(")
             return Apply(name + marks, inside.items if isinstance(inside, Group) else (inside,))
-        return Sym(name + marks)
+        return self._combinations(name + marks) or Sym(name + marks)
+
+    def _combinations(self, name: str) -> Node | None:
+        r"""`C_{10}^3` and `A_5^2`, the numbers of choices and of arrangements, where both are numbers that fit."""
+        letter, _, total = name.partition("_")
+        if letter not in {"C", "A"} or not total.isdecimal() or not self._is("^"):
+            return None
+        braced = self._peek(1).text == "{"
+        chosen = self._peek(1 + braced)
+        if chosen.kind != "number" or not chosen.text.isdecimal() or (braced and self._peek(3).text != "}"):
+            return None
+        if len(total) > 4 or int(chosen.text) > int(total):
+            return None
+        self._at += 4 if braced else 2
+        numbers = Num(Fraction(int(total))), Num(Fraction(int(chosen.text)))
+        choices = Call("binom", numbers)
+        return choices if letter == "C" else Mul((choices, Call("factorial", numbers[1:])))
 
     def _is_article(self, token: Token) -> bool:
         r"""`a` before a word that is set like it; in `a\text{ cm}` it is a variable."""
@@ -812,6 +1023,7 @@ class _Parser:
                 raise UnreadableError(f"unexpected {opening!r}")
 
     def _round_or_square(self, opening: str) -> Node:
+        opened = self._at
         with self._inside_brackets(square=opening != "("):
             inside = self._statement()
         closing = self._take()
@@ -828,7 +1040,7 @@ class _Parser:
             case True, True:
                 kind = "tuple"
             case False, False:
-                kind = "bracket"
+                kind = "bracket" if len(inside.items) == 2 or self._parts_with_semicolon(opened) else "tuple"
             case True, False:
                 kind = "left-open"
             case _:
@@ -837,9 +1049,14 @@ class _Parser:
             raise UnreadableError("brackets that do not match")
         return Group(kind, inside.items)
 
+    def _parts_with_semicolon(self, opened: int) -> bool:
+        """`[1; 2, 3]`, a continued fraction."""
+        return any(token.text == ";" for token in self._tokens[opened : self._at])
+
     def _set(self) -> Node:
         if self._accept("}set"):
             return EMPTY_SET
+        layout = self._is("begin") or (self._is("{") and self._peek(1).text == "begin")
         with self._inside_brackets():
             self._separator_bars = 1
             element = self._statement()
@@ -848,6 +1065,9 @@ class _Parser:
                 condition = self._statement()
                 self._expect("}set")
                 return Builder(element, condition)
+        if layout and not self._is("}set"):
+            self._accept("left open")
+            return _braced_on_the_left(element)
         self._expect("}set")
         return Group("set", element.items if isinstance(element, Group) and element.kind == "list" else (element,))
 
@@ -952,8 +1172,32 @@ class _Parser:
     def _named_set(self) -> Node:
         argument = self._argument()
         if isinstance(argument, Sym) and argument.name in _NAMED_SETS:
-            return NamedSet(argument.name)
+            return NamedSet(self._part_of_set(argument.name))
         raise UnreadableError("a set that is not known")
+
+    def _part_of_set(self, name: str) -> str:
+        r"""The name of a set with what is marked on it: `\mathbb{R}^{+}`, `\mathbb{Z}_{>0}`, `\mathbb{N}_0`."""
+        while self._is("^", "_"):
+            braced = self._peek(1).text == "{"
+            length = 1 if not braced else next((at for at in (1, 2) if self._peek(2 + at).text == "}"), 0)
+            mark = "".join(self._peek(1 + braced + at).text for at in range(length))
+            part = "0" if name == "N" and mark == "0" and self._is("_") else _PARTS_OF_SETS.get(mark)
+            if part is None:
+                break
+            self._at += 1 + length + 2 * braced
+            name = name + part if name.isalpha() or name + part == name * 2 else name
+        return _SAME_SETS.get(name, name)
+
+    def _plain_set(self) -> Node | None:
+        r"""`k \in Z`: after the sign, one of these letters alone is the set of numbers that it is used for."""
+        if self._next.kind != "name" or self._next.text not in _NAMED_SETS:
+            return None
+        start = self._at
+        name = self._part_of_set(self._take().text)
+        if self._ends_here() or self._is(",", ";", "-", "cup", "cap", "setminus") or self._joining_word() is not None:
+            return NamedSet(name)
+        self._at = start
+        return None
 
     def _rounded(self, name: str) -> Node:
         with self._inside_brackets():
@@ -974,7 +1218,7 @@ class _Parser:
             raise UnreadableError(f"{name} of what is no name")
         if name in _FIGURES and (name != "overline" or (len(letters) == 2 and letters.isalpha() and letters.isupper())):
             return Figure(_FIGURES[name], _canonical_figure(_FIGURES[name], letters))
-        return Sym(f"{name} {letters}")
+        return Sym(f"{_SAME_DECORATION.get(name, name)} {letters}")
 
     def _series(self, kind: str) -> Node:
         self._expect("_")
@@ -1040,7 +1284,7 @@ class _Parser:
         if self._environment_name() != name:
             raise UnreadableError("environments that do not match")
         if name == "cases":
-            return Cases(rows)
+            return _system(rows) or Cases(rows)
         if name in _LAYOUTS:
             cells = tuple(cell for row in rows for cell in row)
             return cells[0] if len(cells) == 1 else Group("list", cells)
@@ -1063,9 +1307,12 @@ class _Parser:
 
     def _skip_column_specification(self) -> None:
         self._expect("{")
-        while self._next.kind in {"word", "name"} or self._is("|"):
-            self._at += 1
-        self._expect("}")
+        depth = 1
+        while depth:
+            token = self._take()
+            if token is _END:
+                raise BrokenError("an environment is not closed")
+            depth += {"{": 1, "}": -1}.get(token.text, 0)
 
     def _rows(self, *, every_cell: bool) -> tuple[tuple[Node, ...], ...]:
         rows: list[tuple[Node, ...]] = []
@@ -1094,6 +1341,36 @@ class _Parser:
         if not rows:
             raise UnreadableError("an empty environment")
         return tuple(rows)
+
+
+def _without_alignment(tokens: list[Token]) -> list[Token]:
+    r"""The tokens without each `&` next to a relation, which places it: no cell starts or ends with one."""
+    if not any(token.text == "&" for token in tokens):
+        return tokens
+
+    def relates(token: Token) -> bool:
+        return token.kind == "operator" and token.text in _RELATIONS
+
+    around = zip(tokens, [_END, *tokens], [*tokens[1:], _END], strict=False)
+    return [token for token, before, after in around if token.text != "&" or not (relates(before) or relates(after))]
+
+
+def _system(rows: tuple[tuple[Node, ...], ...]) -> Group | None:
+    """What holds together: rows that are one statement each."""
+    if all(len(row) == 1 and isinstance(row[0], Relation) for row in rows):
+        return Group("list", tuple(row[0] for row in rows))
+    return None
+
+
+def _braced_on_the_left(layout: Node) -> Node:
+    """What a brace without its other half holds: a system, or a function by cases."""
+    match layout:
+        case Matrix(rows):
+            return _system(rows) or Cases(rows)
+        case Cases() | Group("list"):
+            return layout
+        case _:
+            raise BrokenError("a brace is not closed")
 
 
 def _times(left: Node, right: Node) -> Node:

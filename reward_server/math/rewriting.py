@@ -1,4 +1,4 @@
-"""Expressions written otherwise: with both signs of `\\pm`, without denominators, with another name for a constant."""
+"""Expressions written otherwise: with both signs of `\\pm`, without denominators."""
 
 from __future__ import annotations
 
@@ -20,15 +20,11 @@ from reward_server.math.nodes import (
     PlusMinus,
     Pow,
     Quantity,
-    Sym,
     free_names,
-    substitute,
     walk,
 )
 
 _MOST_SIGNS = 4
-_INTEGRATED = frozenset("x y z t u v w r s theta".split())  # noqa: SIM905
-_CONSTANTS_OF_INTEGRATION = frozenset({"C", "K", "c", "k", "C_1", "c_1"})
 
 
 def with_both_signs(node: Node) -> tuple[Node, ...]:
@@ -61,6 +57,8 @@ def _signed(node: Node, signs: Iterator[int]) -> Node:
             return Neg(_signed(operand, signs))
         case Call(name, arguments):
             return Call(name, tuple(_signed(argument, signs) for argument in arguments))
+        case Group("tuple" | "angle" as kind, items):
+            return Group(kind, tuple(_signed(item, signs) for item in items))
         case Degrees(operand):
             return Degrees(_signed(operand, signs))
         case Percent(operand):
@@ -71,27 +69,6 @@ def _signed(node: Node, signs: Iterator[int]) -> Node:
             return Group(kind, tuple(_signed(item, signs) for item in items), joiner)
         case _:
             return node
-
-
-def with_constant_of_integration_of(left: Node, right: Node) -> Node:
-    """The right side with its constant of integration named as on the left: `x² + K` for `x² + C`."""
-    constants = [_lone_constants(side) for side in (left, right)]
-    if len(constants[0]) != 1 or len(constants[1]) != 1 or constants[0] == constants[1]:
-        return right
-    (one,), (other,) = constants
-    if not free_names(left) & free_names(right) & _INTEGRATED:
-        return right
-    if "C" not in {one, other} or one in free_names(right) or other in free_names(left):
-        return right
-    return substitute(right, other, Sym(one))
-
-
-def _lone_constants(node: Node) -> list[str]:
-    if not isinstance(node, Add):
-        return []
-    lone = [term.name for term in node.terms if isinstance(term, Sym) and term.name in _CONSTANTS_OF_INTEGRATION]
-    rest = Add(tuple(term for term in node.terms if not isinstance(term, Sym) or term.name not in lone))
-    return lone if len(lone) == 1 and free_names(rest) - {lone[0]} and lone[0] not in free_names(rest) else []
 
 
 def numerator(node: Node) -> Node:

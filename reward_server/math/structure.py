@@ -14,15 +14,19 @@ value differ, `None` where it takes more than this module has. What may stand fo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import TypeGuard
 
 from reward_server.math import numeric, units, words
 from reward_server.math.budget import BeyondBudgetError, is_limited, spend
+from reward_server.math.constants import same_families
 from reward_server.math.decimals import Decimal
 from reward_server.math.exact import UndefinedError, exact
+from reward_server.math.families import Progression, progressions, same_union
 from reward_server.math.models import MathSettings
 from reward_server.math.nodes import (
     EXPRESSIONS,
@@ -66,15 +70,34 @@ from reward_server.math.nodes import (
     walk,
 )
 from reward_server.math.numeric import Effort, Outcome
-from reward_server.math.rewriting import numerator, with_both_signs, with_constant_of_integration_of
+from reward_server.math.rewriting import numerator, with_both_signs
 
 _MOST_UNORDERED = 60
+_LETTERS_OF_CONSTANTS = frozenset({"e", "i"})
 _MOST_PIECES = 24
 _OF_A_PAIR = 3  # units of work to find out how two parts are compared
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!=", "approx": "approx"}
 _EMPTY_WORDS = frozenset({"no solution", "no solutions", "empty set"})
 _NO_REAL_SOLUTION = frozenset({"no real solution", "no real solutions"})
-_REAL_WORDS = frozenset({"all real numbers", "all reals", "any real number", "all real"})
+_EMPTY_ABROAD = frozenset(
+    {"无解", "空集", "解なし", "нет решений", "sin solución", "no tiene solución", "pas de solution", "aucune solution"}
+    | {"keine lösung", "nessuna soluzione"}
+)
+_NAMED_IN_WORDS = {
+    "all real numbers": "R",
+    "all reals": "R",
+    "any real number": "R",
+    "all real": "R",
+    "all integers": "Z",
+    "all positive integers": "Z+",
+    "all non-negative integers": "Z>=0",
+    "all nonnegative integers": "Z>=0",
+}
+_SHIFTS = tuple((sign, shift) for shift in (0, 1, -1, 2, -2, 3, -3) for sign in (1, -1))
+_INTEGERS = frozenset({"Z", "N", "Z+", "Z>=0"})
+_COUNTED_FROM_ONE = frozenset({"Z+", "N"})
+_INDICES = frozenset("nmk")
+_VARIABLES = frozenset("x y z t s u v w r p q n m k i j theta alpha phi xi".split())  # noqa: SIM905
 
 # What has a size or a sine, and is not solved for.
 _KNOWNS = (Sym("z"), Sym("theta"), Sym("alpha"), Sym("beta"), Sym("gamma"), Sym("phi"))
@@ -113,6 +136,7 @@ class _Assigned:
 
     name: Node
     value: _Meaning
+    domain: Node | None = None  # where a function is defined, if that goes without saying
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +210,18 @@ class Comparer:
                 return self._grouped(kind, items)
             case SetOperation() | NamedSet():
                 return self._real_set(node) or node
+            case Words(text) if text in _EMPTY_ABROAD:
+                return self._meaning(Words("no solution"))
             case Words(text) if text in _EMPTY_WORDS:
                 return _Several("set", (), "said")
             case Words(text) if text in _NO_REAL_SOLUTION:
                 return Words("no real solution")
-            case Words(text) if text in _REAL_WORDS:
-                return _RealSet((_Piece(Neg(INFINITY), INFINITY, True, True),))
+            case Words(text) if text in _NAMED_IN_WORDS:
+                return self._meaning(NamedSet(_NAMED_IN_WORDS[text]))
+            case Mul(factors) if any(isinstance(factor, Matrix) for factor in factors):
+                return _multiplied(factors) or node
+            case Neg(Matrix(rows)):
+                return Matrix(tuple(tuple(map(Neg, row)) for row in rows))
             case _ if isinstance(node, (*EXPRESSIONS, PlusMinus, Quantity)):
                 values = with_both_signs(node)
                 return values[0] if len(values) == 1 else _Several("list", values)
@@ -222,12 +252,16 @@ class Comparer:
         if family is not None:
             return family
         meanings = [self._meaning(item) for item in items]
+        if joiner == "or":
+            meanings = _with_points_as_ranges(meanings)
         ranges = [meaning for meaning in meanings if isinstance(meaning, _Ranged)]
         if len(ranges) == len(meanings) and len({one.name for one in ranges}) == 1:
             combined = self._combined([one.range for one in ranges], joiner)
             return _Several("list", tuple(meanings), joiner) if combined is None else _Ranged(ranges[0].name, combined)
         first, others = meanings[0], meanings[1:]
         if isinstance(first, _Assigned):
+            if len(items) == 2 and _goes_without_saying(first.name, items[1]):
+                return replace(first, domain=items[1])
             if not any(isinstance(other, _Assigned | _Equation | _Ranged | Relation) for other in others):
                 return _Assigned(first.name, _Several("list", self._spliced([first.value, *others])))
             assigned = [meaning for meaning in meanings if isinstance(meaning, _Assigned)]
@@ -237,14 +271,21 @@ class Comparer:
 
     def _family(self, items: tuple[Node, ...]) -> _Meaning | None:
         match items:
-            case (*values, Relation(("in",), (Sym(name), NamedSet(domain)))) if values and domain in {"Z", "N", "Z+"}:
+            case (*values, Relation(("in",), (Sym(name), NamedSet(domain)))) if values and domain in _INTEGERS:
                 pass
             case _:
                 return None
         members: list[_Meaning] = []
         for value in values:
             meaning = self._meaning(value)
+            if isinstance(meaning, _Assigned) and name in _arguments(meaning.name):
+                return None  # `a_n = 2n, n \in \mathbb{N}` is a formula, and no family of values
             inside = meaning.value if isinstance(meaning, _Assigned) else meaning
+            if isinstance(value, Group | SetOperation | Relation) and not isinstance(meaning, _Assigned):
+                if name not in free_names(value):
+                    return None
+                members.append(_Family(value, name, domain))  # intervals, points
+                continue
             parts = inside.items if isinstance(inside, _Several) and inside.kind == "list" else (inside,)
             for part in parts:
                 if not isinstance(part, EXPRESSIONS) or name not in free_names(part):
@@ -258,6 +299,11 @@ class Comparer:
         kinds = set(node.operators)
         if kinds <= {"=", "approx", "equiv"}:
             return self._equality(node)
+        if node.operators == ("in",) and _is_letter_of_constant(node.operands[0]):
+            node = Relation(node.operators, (Sym(node.operands[0].name), node.operands[1]))
+        if node.operators == ("in",) and _is_point_of_names(node.operands[0]):
+            where = self._meaning(node.operands[1])
+            return _Assigned(node.operands[0], where) if isinstance(where, _Several) and where.kind == "set" else node
         if node.operators == ("in",) and isinstance(node.operands[0], Sym):
             where = self._meaning(node.operands[1])
             if isinstance(where, _Several):
@@ -286,6 +332,8 @@ class Comparer:
         value = self._chain(node.operands, node.operators)
         if not isinstance(value, _Broken):
             return self._meaning(value)
+        if isinstance(first, Const) and first.name in _LETTERS_OF_CONSTANTS and _is_numeric(others):
+            return self._equality(Relation(node.operators, (Sym(first.name), *others)))  # no value, but a name
         if len(node.operands) == 2 and free_names(first) | free_names(last):
             return _Equation(first, last)
         return value
@@ -318,6 +366,7 @@ class Comparer:
         return decimal is not None and self._shows(decimal, value) is True
 
     def _range(self, node: Relation) -> _Meaning | None:
+        node = _with_names_of_constants(node)
         places = [at for at, operand in enumerate(node.operands) if free_names(operand)]
         if len(node.operands) == 3 and isinstance(node.operands[1], Sym) and not _occurs_in_ends(node):
             places = [1]  # `a < x < b`
@@ -350,6 +399,9 @@ class Comparer:
         return _Ranged(variable.name, _RealSet((piece,)))
 
     def _built(self, element: Node, condition: Node) -> _Meaning:
+        listed = self._listed(element, condition)
+        if listed is not None:
+            return listed
         if isinstance(element, Relation) and element.operators == ("in",):
             if element.operands[1] != NamedSet("R"):
                 return Builder(element, condition)
@@ -357,6 +409,10 @@ class Comparer:
         family = self._family((element, condition))
         if family is not None:
             return family
+        if isinstance(condition, Group) and condition.kind == "list" and isinstance(element, Sym):
+            family = self._family(condition.items) if element.name in free_names(condition.items[0]) else None
+            if family is not None:
+                return family
         if isinstance(element, Sym):
             meaning = self._meaning(condition)
             if isinstance(meaning, _Ranged) and meaning.name == element.name:
@@ -365,6 +421,21 @@ class Comparer:
                 value = meaning.value
                 return value if isinstance(value, _Several) else _Several("set", (value,))
         return Builder(element, condition)
+
+    def _listed(self, element: Node, condition: Node) -> _Several | None:
+        """The few integers of a range: `{x ∈ ℤ | -1 < x < 3}`."""
+        conditions = condition.items if isinstance(condition, Group) and condition.kind == "list" else (condition,)
+        match element, conditions:
+            case (Relation(("in",), (Sym(name), NamedSet("Z"))), (bounds,)):
+                pass
+            case (Sym(name), (bounds, Relation(("in",), (Sym(other), NamedSet("Z"))))) if other == name:
+                pass
+            case _:
+                return None
+        meaning = self._meaning(bounds)
+        if not isinstance(meaning, _Ranged) or meaning.name != name or len(meaning.range.pieces) != 1:
+            return None
+        return _whole_numbers(meaning.range.pieces[0])
 
     # Sets of real numbers
 
@@ -376,6 +447,12 @@ class Comparer:
                 return _RealSet((_Piece(Num(Fraction(0)), INFINITY, True, True),))
             case NamedSet("R-"):
                 return _RealSet((_Piece(Neg(INFINITY), Num(Fraction(0)), True, True),))
+            case NamedSet("R>=0"):
+                return _RealSet((_Piece(Num(Fraction(0)), INFINITY, False, True),))
+            case NamedSet("R<=0"):
+                return _RealSet((_Piece(Neg(INFINITY), Num(Fraction(0)), True, False),))
+            case NamedSet("R*"):
+                return self._without(self._real_set(NamedSet("R")), Group("set", (Num(Fraction(0)),)))
             case Group("set", items) if all(isinstance(item, EXPRESSIONS) for item in items):
                 return _RealSet(tuple(_Piece(item, item, False, False) for item in items))
             case Group(kind, (lower, upper)) if kind in {"tuple", "bracket", "left-open", "right-open"}:
@@ -393,13 +470,24 @@ class Comparer:
             case _Several(kind, (lower, upper)) if kind in {"tuple", "bracket", "left-open", "right-open"}:
                 if isinstance(lower, EXPRESSIONS) and isinstance(upper, EXPRESSIONS):
                     return _interval(kind, lower, upper)
+            case _Several("list", items, joiner) if joiner != "and":
+                sets = [self._as_real_set(item) for item in items if isinstance(item, _Several)]
+                known = [one for one in sets if one is not None]
+                # Pairs may be points as well: only one that reaches to infinity shows what they are.
+                if len(known) == len(items) and any(_reaches_infinity(one) for one in known):
+                    return self._united(known)
         return None
 
     def _without(self, whole: _RealSet | None, removed: Node) -> _RealSet | None:
-        """A set of which single points are taken away."""
+        """A set of which single points or intervals are taken away."""
         points = removed.items if isinstance(removed, Group) and removed.kind == "set" else None
-        if whole is None or points is None:
+        if whole is None:
             return None
+        if points is None:
+            gone = self._real_set(removed)
+            kept = None if gone is None else self._complement(gone)
+            parts = self._united([whole])
+            return None if kept is None or parts is None else self._shared(parts, kept)
         pieces = list(whole.pieces)
         for point in points:
             for index, piece in enumerate(pieces):
@@ -413,6 +501,18 @@ class Comparer:
             else:
                 return None
         return _RealSet(tuple(pieces))
+
+    def _complement(self, one: _RealSet) -> _RealSet | None:
+        united = self._united([one])
+        if united is None:
+            return None
+        gaps: list[_Piece] = []
+        gap = _Piece(Neg(INFINITY), INFINITY, True, True)
+        for piece in united.pieces:
+            gaps.append(replace(gap, upper=piece.lower, upper_open=not piece.lower_open))
+            gap = replace(gap, lower=piece.upper, lower_open=not piece.upper_open)
+        gaps.append(gap)
+        return _RealSet(tuple(one for one in gaps if one.lower != one.upper or not (one.lower_open or one.upper_open)))
 
     def _combined(self, sets: Sequence[_RealSet], joiner: str) -> _RealSet | None:
         """The set that conditions on one variable describe together; None where that is not certain.
@@ -537,6 +637,8 @@ class Comparer:
                     return False
                 case _Ranged() if not isinstance(other, _Ranged):
                     return self._equal(one.range, other)
+                case _RealSet() if other == Sym("R"):
+                    return one == self._real_set(NamedSet("R"))  # blackboard bold is not always at hand
                 case _RealSet() if isinstance(other, _Several):
                     as_set = self._as_real_set(other)
                     if as_set is None and other.kind == "set":
@@ -546,6 +648,13 @@ class Comparer:
                         if len(items) != len(other.items):
                             return False
                     return False if as_set is None else self._equal(one, as_set)
+                case _Family(parameter=parameter) if isinstance(other, Residue):
+                    steps = Mul((other.modulus, Sym(parameter)))
+                    return self._equal(one, _Family(Add((other.value, steps)), parameter, "Z"))
+                case _Family() if isinstance(other, _Assigned):
+                    return self._equal(other, one)
+                case _Family() if isinstance(other, _Several):
+                    return self._same_unions([one], other.items) is True
                 case _Family() if not isinstance(other, _Family):
                     return False
         match left, right:
@@ -604,6 +713,9 @@ class Comparer:
         return self._all(ends)
 
     def _named_and_bare(self, named: _Assigned, bare: _Meaning) -> Verdict:
+        if isinstance(bare, _Several) and _numbers_the_values_of(bare, named.name):
+            values = tuple(item.value for item in bare.items if isinstance(item, _Assigned))
+            return self._equal(named.value, _Several("list", values))
         if isinstance(bare, _Several) and bare.kind == "list" and any(isinstance(i, _Assigned) for i in bare.items):
             if isinstance(named.name, Group) and isinstance(named.value, _Several) and named.value.kind == "tuple":
                 pairs = zip(named.name.items, named.value.items, strict=True)
@@ -616,6 +728,8 @@ class Comparer:
         return self._equal(named.value, bare)
 
     def _both_named(self, left: _Assigned, right: _Assigned) -> Verdict:
+        if left.domain is not None and right.domain is not None and key(left.domain) != key(right.domain):
+            return False
         if _is_class(left.value) != _is_class(right.value):
             return False
         if isinstance(left.name, Apply) and isinstance(right.name, Apply):
@@ -649,7 +763,7 @@ class Comparer:
                 if same is not True:
                     return same
                 continue
-            if one.name in free_names(value):
+            if one.name in free_names(value) or not (_is_variable(one) and _is_variable(other)):
                 return False
             value = substitute(value, other.name, one)
         return self._equal(left.value, value)
@@ -676,28 +790,35 @@ class Comparer:
         renamed = substitute(right.value, right.parameter, Sym(left.parameter))
         if right.parameter != left.parameter and left.parameter in free_names(right.value):
             return False
-        same = self._nodes(left.value, renamed)
+        same = self._equal(self._meaning(left.value), self._meaning(renamed))
         if same is True or left.domain != "Z":
             return same
-        return self._same_progression(left.value, renamed, left.parameter)
+        if isinstance(left.value, EXPRESSIONS) and isinstance(renamed, EXPRESSIONS):
+            union = self._same_unions([left], [right])
+            if union is not None:
+                return union
+        return self._any(self._shifted(left, renamed, index) for index in _SHIFTS)
 
-    def _same_progression(self, left: Node, right: Node, parameter: str) -> Verdict:
-        """`a + bk` for all integers k, shifted or counted backwards."""
+    def _shifted(self, left: _Family, right: Node, index: tuple[int, int]) -> Callable[[], Verdict]:
+        """Whether one is the other with its parameter shifted, or counted backwards."""
+        sign, shift = index
+        moved = Add((Mul((Num(Fraction(sign)), Sym(left.parameter))), Num(Fraction(shift))))
+        renamed = substitute(right, left.parameter, moved)
+        return lambda: self._equal(self._meaning(left.value), self._meaning(renamed))
 
-        def at(node: Node, index: int) -> Node:
-            return substitute(node, parameter, Num(Fraction(index)))
-
-        steps = [Add((at(node, 1), Neg(at(node, 0)))) for node in (left, right)]
-        for node, step in zip((left, right), steps, strict=True):
-            linear = Add((at(node, 0), Mul((Sym(parameter), step))))
-            if self._nodes(node, linear) is not True:
-                return False
-        if self._nodes(steps[0], steps[1]) is not True and self._nodes(steps[0], Neg(steps[1])) is not True:
-            return False
-        shift = Div(Add((at(left, 0), Neg(at(right, 0)))), steps[0])
-        value = numeric.constant(shift, self._effort)
-        whole = None if value is None else value.real.unique_fmpz()
-        return whole is not None and self._nodes(shift, Num(Fraction(int(whole)))) is True
+    def _same_unions(self, left: Sequence[_Meaning], right: Sequence[_Meaning]) -> Verdict:
+        """Whether families of values for all integers say the same together; None where that is not decided."""
+        sides: list[list[Progression]] = []
+        for side in (left, right):
+            sides.append([])
+            for one in side:
+                if not isinstance(one, _Family) or one.domain != "Z" or not isinstance(one.value, EXPRESSIONS):
+                    return None
+                parts = progressions(one.value, one.parameter, self._nodes)
+                if parts is None:
+                    return None
+                sides[-1] += parts
+        return same_union(sides[0], sides[1], self._effort, self._nodes)
 
     # Groups
 
@@ -711,6 +832,10 @@ class Comparer:
             return self._system_and_values(left, right)
         if kinds == {"set"}:
             return self._same_sets(left, right)
+        if kinds == {"list"} and all(isinstance(item, _Family) for item in left.items + right.items):
+            union = self._same_unions(left.items, right.items)
+            if union is not None:
+                return union
         if kinds == {"list", "set"} and _marks_inside(left) != _marks_inside(right):
             return False  # names and braces belong to what is inside of them
         if kinds <= {"list", "set"}:
@@ -916,6 +1041,8 @@ class Comparer:
             if ratio.clock or other.clock:
                 halves = [one.clock is not None and one.clock[-1] == "m" for one in (ratio, other)]
                 is_time = any(":0" in (one.clock or "") for one in (ratio, other))
+                if halves[0] != halves[1]:
+                    return _on_a_day(ratio) == _on_a_day(other) is not None
                 if any(halves) or is_time or (ratio.clock and other.clock):
                     return ratio.clock == other.clock
             if len(ratio.items) != len(other.items):
@@ -1003,9 +1130,10 @@ class Comparer:
         decimal = self._as_decimals(left, right)
         if decimal is not None:
             return decimal
-        right = with_constant_of_integration_of(left, right)
         self._used("numeric")
         outcome = numeric.compare(left, right, self._effort)
+        if outcome is Outcome.DIFFER and self._is_same_family(left, right):
+            return True
         if outcome is Outcome.DOMAINS_DIFFER:
             self.reason = "one side is defined where the other is not"
             return self._settings.domain == "common"
@@ -1013,6 +1141,11 @@ class Comparer:
             self._used("symbolic")
             return self._symbolic(left, right)
         return {Outcome.AGREE: True, Outcome.DIFFER: False}.get(outcome)
+
+    def _is_same_family(self, left: Node, right: Node) -> bool:
+        """Whether they differ only in what a constant of integration takes up."""
+        pairs = same_families(left, right)
+        return any(numeric.compare(one, other, self._effort) is Outcome.AGREE for one, other in pairs)
 
     def _beyond_evaluation(self, *sides: Node) -> bool:
         """Whether a constant is too large for interval arithmetic, and so for SymPy, which would try."""
@@ -1056,6 +1189,25 @@ class Comparer:
         self.method = method
 
 
+def _is_letter_of_constant(node: Node) -> TypeGuard[Const]:
+    """`e` and `i`, which are names as well where they cannot be constants: an eccentricity, a current."""
+    return isinstance(node, Const) and node.name in _LETTERS_OF_CONSTANTS
+
+
+def _is_numeric(nodes: Iterable[Node]) -> bool:
+    """Whether these are values without variables and without the letters of constants."""
+    return not any(free_names(node) or any(map(_is_letter_of_constant, walk(node))) for node in nodes)
+
+
+def _with_names_of_constants(chain: Relation) -> Relation:
+    """`0 < e < 1` as a statement about a variable: of constants alone it would state nothing."""
+    letters = [at for at, operand in enumerate(chain.operands) if _is_letter_of_constant(operand)]
+    if len(letters) != 1 or not _is_numeric(chain.operands[: letters[0]] + chain.operands[letters[0] + 1 :]):
+        return chain
+    named = [Sym(operand.name) if _is_letter_of_constant(operand) else operand for operand in chain.operands]
+    return Relation(chain.operators, tuple(named))
+
+
 def _is_name(node: Node) -> bool:
     """What can stand before an equals sign as the name of what follows."""
     match node:
@@ -1073,14 +1225,55 @@ def _is_name(node: Node) -> bool:
             return isinstance(operand, Figure) or _is_capital(operand) or operand in _KNOWNS or _is_function(operand)
         case Group("tuple", items):
             return all(isinstance(item, Sym) for item in items)
-        case BigOperator("lim", body=Apply()):
-            return True
+        case BigOperator(kind, body=Apply()) if kind in {"lim", "int"}:
+            return True  # of a function that is known by name only
+        case SetOperation(_, operands):
+            return all(isinstance(operand, Sym) and operand.name[0].isupper() for operand in operands)
         case Ratio(items):
-            return all(_is_capital(item) for item in items)
+            return all(_is_capital(item) or isinstance(item, Sym) for item in items) and len(set(items)) == len(items)
         case Div(top, bottom):
             return _is_capital(top) and _is_capital(bottom)
         case _:
             return False
+
+
+def _arguments(name: Node) -> set[str]:
+    """The variables of `f(x)` and the index of `a_n`."""
+    match name:
+        case Apply(_, arguments):
+            return {argument.name for argument in arguments if isinstance(argument, Sym)}
+        case Sym(written):
+            return {written.partition("_")[2]}
+        case _:
+            return set()
+
+
+def _goes_without_saying(name: Node, domain: Node) -> bool:
+    """Whether a formula says the same without this: `f(x)` for all real x, `a_n` for all n from one."""
+    match domain:
+        case Relation(("in",), (Sym(variable), NamedSet(numbers))):
+            integers = _COUNTED_FROM_ONE if isinstance(name, Sym) else _COUNTED_FROM_ONE | {"Z", "Z>=0"}
+            natural = integers if isinstance(name, Sym) or variable in _INDICES else {"R"}
+            return variable in _arguments(name) and numbers in natural
+        case Relation((">=",), (Sym(variable), Num(value))):
+            return isinstance(name, Sym) and variable in _arguments(name) and value == 1
+        case Sym(variable):  # `for all x`
+            return isinstance(name, Apply) and variable in _arguments(name)
+        case _:
+            return False
+
+
+def _multiplied(factors: tuple[Node, ...]) -> Matrix | None:
+    """A matrix of which every cell is multiplied; None where there is more than one."""
+    matrices = [factor for factor in factors if isinstance(factor, Matrix)]
+    others = tuple(factor for factor in factors if isinstance(factor, EXPRESSIONS))
+    if len(matrices) != 1 or len(others) + 1 != len(factors):
+        return None
+    return Matrix(tuple(tuple(Mul((*others, cell)) for cell in row) for row in matrices[0].rows))
+
+
+def _is_point_of_names(node: Node) -> bool:
+    return isinstance(node, Group) and node.kind == "tuple" and all(isinstance(item, Sym) for item in node.items)
 
 
 def _is_whole(node: Node) -> bool:
@@ -1118,6 +1311,11 @@ def _without_unit(node: Node) -> Node:
             return operand
         case _:
             return node
+
+
+def _is_variable(argument: Sym) -> bool:
+    """A letter that may have any name; the event A of `P(A)` and the place a of `f(a)` may not."""
+    return argument.name in _VARIABLES
 
 
 def _is_function(node: Node) -> bool:
@@ -1164,6 +1362,28 @@ def _is_system(several: _Several) -> bool:
     return several.joiner != "or" and bool(names) and len(names) == len(several.items) == len(set(names))
 
 
+def _with_points_as_ranges(meanings: list[_Meaning]) -> list[_Meaning]:
+    """Of `x < 0 or x = 1` the value as the set that holds it."""
+    names = {meaning.name for meaning in meanings if isinstance(meaning, _Ranged)}
+    return [_as_range(meaning, names) for meaning in meanings]
+
+
+def _as_range(meaning: _Meaning, names: set[str]) -> _Meaning:
+    if isinstance(meaning, _Assigned) and isinstance(meaning.name, Sym) and meaning.name.name in names:
+        value = meaning.value
+        if isinstance(value, EXPRESSIONS):
+            return _Ranged(meaning.name.name, _RealSet((_Piece(value, value, False, False),)))
+    return meaning
+
+
+def _numbers_the_values_of(several: _Several, name: Node) -> bool:
+    """Whether `x_1 = 2, x_2 = -3` is said of x."""
+    if several.kind != "list" or not isinstance(name, Sym) or not _is_system(several):
+        return False
+    names = {item.name.name for item in several.items if isinstance(item, _Assigned) and isinstance(item.name, Sym)}
+    return names == {f"{name.name}_{index + 1}" for index in range(len(several.items))}
+
+
 def _marks_inside(several: _Several) -> tuple[int, int]:
     """How many of the items have names and how many are sets themselves."""
     named = sum(isinstance(item, _Assigned) for item in several.items)
@@ -1189,11 +1409,41 @@ def _is_class(meaning: _Meaning) -> bool:
     """Whether this is all numbers that leave a remainder, and not the remainder."""
     if isinstance(meaning, _Several):
         return any(map(_is_class, meaning.items))
-    return isinstance(meaning, Residue)
+    return isinstance(meaning, Residue | _Family)
 
 
 def _interval(kind: str, lower: Node, upper: Node) -> _RealSet:
     return _RealSet((_Piece(lower, upper, kind in {"tuple", "left-open"}, kind in {"tuple", "right-open"}),))
+
+
+def _on_a_day(time: Ratio) -> str | None:
+    """A time of day as one of 24 hours, where it says which half of the day it is in."""
+    clock, _, half = (time.clock or "").partition(" ")
+    hour, _, rest = clock.partition(":")
+    if not hour:
+        return None
+    if not half:
+        return clock if int(hour) > 12 else None
+    return f"{int(hour) % 12 + (12 if half == 'pm' else 0)}:{rest}"
+
+
+def _whole_numbers(piece: _Piece) -> _Several | None:
+    lower, upper = exact(piece.lower), exact(piece.upper)
+    if lower is None or upper is None:
+        return None
+    first = math.floor(lower) + 1 if piece.lower_open else math.ceil(lower)
+    last = math.ceil(upper) - 1 if piece.upper_open else math.floor(upper)
+    if last - first >= _MOST_UNORDERED:
+        return None
+    return _Several("set", tuple(_integer(value) for value in range(first, last + 1)))
+
+
+def _integer(value: int) -> Node:
+    return Neg(Num(Fraction(-value))) if value < 0 else Num(Fraction(value))
+
+
+def _reaches_infinity(one: _RealSet) -> bool:
+    return any(_infinity(end) for piece in one.pieces for end in (piece.lower, piece.upper))
 
 
 def _infinity(node: Node) -> str | None:

@@ -29,8 +29,8 @@ from reward_server.math.nodes import (
     Percent,
     Pow,
     Sym,
+    is_unknown,
     key,
-    walk,
 )
 
 _UNEVALUATED = (sympy.Integral, sympy.Sum, sympy.Product, sympy.Limit)
@@ -152,8 +152,8 @@ class _Translator:
         return _FUNCTIONS[name](*values)
 
     def _operator(self, node: BigOperator) -> sympy.Expr:
-        if any(isinstance(one, Sym) and node.variable in one.name.partition("_")[2] for one in walk(node.body)):
-            raise UntranslatableError  # a sequence that is known by name only
+        if is_unknown(node):
+            raise UntranslatableError
         inner = _Translator(self._whole | {node.variable} if node.kind in {"sum", "prod"} else self._whole)
         variable = inner._symbol(node.variable)
         body = inner.expression(node.body)
@@ -194,6 +194,7 @@ _FUNCTIONS: dict[str, Callable[..., sympy.Expr]] = {
     "norm": sympy.Abs,
     "floor": sympy.floor,
     "ceil": sympy.ceiling,
+    "gamma": sympy.gamma,
     "factorial": sympy.factorial,
     "factorial2": sympy.factorial2,
     "binom": sympy.binomial,

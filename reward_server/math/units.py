@@ -13,6 +13,15 @@ from __future__ import annotations
 from fractions import Fraction
 
 from reward_server.math.nodes import Unit
+from reward_server.math.unit_words import (
+    COUNTED_ABROAD,
+    POWERS_AFTER,
+    POWERS_BEFORE,
+    POWERS_JOINED,
+    SAME_THINGS,
+    SCALES_ABROAD,
+    SPELLINGS,
+)
 
 _LENGTH, _MASS, _TIME, _ANGLE = "m", "g", "s", "degree"
 _SI_PREFIXES = {
@@ -25,6 +34,11 @@ _SI_PREFIXES = {
     "n": Fraction(1, 10**9),
 }
 _FULL_PREFIXES = {"": Fraction(1), "kilo": Fraction(1000), "milli": Fraction(1, 1000), "centi": Fraction(1, 100)}
+
+
+def raised(unit: Unit, power: int) -> Unit:
+    """A unit to a power."""
+    return Unit(tuple((base, exponent * power) for base, exponent in unit.powers), unit.factor**power)
 
 
 def _units() -> tuple[dict[str, Unit], dict[str, Unit]]:
@@ -99,7 +113,20 @@ def _units() -> tuple[dict[str, Unit], dict[str, Unit]]:
     add("bit", 1, "bit")
     add("ampere", 1, "amp")
     spelled["mph"] = Unit(((_LENGTH, 1), (_TIME, -1)), Fraction(1_609_344, 3_600_000))
-    spelled["kmh"] = spelled["kph"] = Unit(((_LENGTH, 1), (_TIME, -1)), Fraction(1000, 3600))
+    add("gallon", 1, "gallon", "gal")
+    add("parsec", 1, "parsec", "pc")
+    add("light-year", 1, "light-year", "lightyear", "ly")
+    add("decibel", 1, "decibel", "db")
+    spelled["hectare"] = spelled["ha"] = Unit(((_LENGTH, 2),), Fraction(10_000))
+    for english, others in SPELLINGS.items():
+        for name in others.split():
+            spelled[name] = spelled[english]
+            for prefix, power in POWERS_JOINED.items():
+                spelled[prefix + name] = raised(spelled[english], power)
+    for prefix, power in POWERS_JOINED.items():
+        for english in ("meter", "zentimeter", "millimeter", "kilometer"):
+            spelled[prefix + english] = raised(spelled[english], power)
+    spelled["kmh"] = spelled["kph"] = spelled["kmph"] = Unit(((_LENGTH, 1), (_TIME, -1)), Fraction(1000, 3600))
     # Deliberately not converted: litres into cubic metres, years into days, euros into dollars.
     return symbols, spelled
 
@@ -114,7 +141,11 @@ _NAMED_SYMBOLS = {
     "ohm": "Ω",
     "pascal": "Pa",
     "mole": "mol",
+    "electronvolt": "eV",
+    "tesla": "T",
+    "coulomb": "C",
 }
+
 _SYMBOLS, _SPELLED = _units()
 
 # Things that are counted or measured, one of them; plural endings in -s are taken off.
@@ -220,7 +251,7 @@ _QUALIFIERS = frozenset(
     favourable real complex rational natural prime even odd lattice grid line non-empty nonempty empty equal
     separate extra additional remaining other original school high boy girl math adult male female chocolate
     baseball basketball soccer tennis playing gift story sports work working business calendar grade linear angular
-    arc degrees degree foot pound kilo kilowatt light-year""".split()
+    positive negative arc degrees degree foot pound kilo kilowatt light-year""".split()
 )
 _JOINING = frozenset({"of", "the", "a", "an", "in"})
 _DIMENSIONS = frozenset({"old", "long", "tall", "wide", "deep", "high", "apart", "away"})
@@ -232,12 +263,12 @@ _NEVER_UNITS = frozenset(
     over than then least most more less fewer about approximately approx around nearly almost exactly only up to
     from between except without with within thousand million billion trillion hundred dozen dozens half halves
     quarter quarters third thirds fourth fourths fifth fifths sixth sixths seventh sevenths eighth eighths ninth
-    ninths tenth tenths hundredth hundredths thousandth thousandths squared cubed negative positive factorial mod
+    ninths tenth tenths hundredth hundredths thousandth thousandths squared cubed factorial mod
     modulo base pi percent percents percentage pct for all each every both given such that which wrong right
     incorrect correct true false yes undefined infinite infinity any so as on at by after before zero one two three
     four five six seven eight nine ten below above under beneath ago past late early behind short loss debt deficit
     owed down decrease drop lower higher greater smaller larger bigger off tens ones hundreds thousands billions
-    score grand squares am pm equals equal mathematically different answer option choice root square-root double
+    score grand squares am pm equals equal mathematically answer option choice root square-root double
     triple twice quadrillion quintillion lakh lakhs crore crores gross repeating recurring halved doubled tripled
     cube cubes inverse inverses reciprocal reciprocals sqrt roots permille percentile percentiles binary hex octal
     guess guesses unsure rejected excluded never unlikely likely nope wait unless roughly ish onwards upwards
@@ -248,11 +279,8 @@ _NEVER_UNITS = frozenset(
     quotients doubles triples quadruples sorry oops lies oder und nicht ou et non pas o y e ed""".split()
 )
 
-# What may stand in front of a unit and means a power of it.
-_POWER_WORDS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
-
 # Letters that stand for a unit only where they are set as text.
-LETTER_UNITS = frozenset("mgslhLKNJWVA")
+LETTER_UNITS = frozenset("mgslhLKNJWVAT")
 
 # Words of two and three letters that are units also where they are not set as text, after a number.
 PLAIN_UNITS = frozenset(
@@ -278,21 +306,25 @@ _SCALES = {
     "billion": 10**9,
     "trillion": 10**12,
     "dozen": 12,
-}
+} | SCALES_ABROAD
 
 
 def unit_of(words: list[str]) -> Unit | None:
     """The unit that a few words name together, `square centimetres`; None where they are no plain unit."""
     power = 1
-    if len(words) > 1 and words[0].lower() in _POWER_WORDS:
-        power, words = _POWER_WORDS[words[0].lower()], words[1:]
+    if [word.lower() for word in words[-2:]] == ["in", "total"]:
+        words = words[:-2] or ["unit"]
+    if len(words) > 1 and words[0].lower() in POWERS_BEFORE:
+        power, words = POWERS_BEFORE[words[0].lower()], words[1:]
+    elif len(words) > 1 and words[-1].lower() in POWERS_AFTER and _known(words[-2]) is not None:
+        power, words = POWERS_AFTER[words[-1].lower()], words[:-1]
     if not words or len(words) > 4 or any(word.lower() in _NEVER_UNITS for word in words):
         return None
     known = _known(words[0]) if len(words) == 1 else None
     if known is None:
         if not _is_counted([word.lower() for word in words]):
             return None
-        thing = " ".join(_singular(word.lower()) for word in words)
+        thing = " ".join(_one(word.lower()) for word in words)
         known = Unit(((thing, 1),), Fraction(1))
     return raised(known, power)
 
@@ -314,12 +346,8 @@ def _is_counted(words: list[str]) -> bool:
 
 
 def _is_thing(word: str) -> bool:
-    return word not in _NEVER_UNITS and (_singular(word) in _THINGS or _known(word) is not None)
-
-
-def raised(unit: Unit, power: int) -> Unit:
-    """A unit to a power."""
-    return Unit(tuple((base, exponent * power) for base, exponent in unit.powers), unit.factor**power)
+    known = word in COUNTED_ABROAD or _singular(word) in _THINGS or _known(word) is not None
+    return word not in _NEVER_UNITS and known
 
 
 def product(left: Unit, right: Unit) -> Unit:
@@ -337,6 +365,12 @@ def _known(word: str) -> Unit | None:
         return _SYMBOLS[word]
     folded = word.lower()
     return _SPELLED.get(folded) or _SPELLED.get(_singular(folded))
+
+
+def _one(word: str) -> str:
+    """The name of one of these things, the same for all words for it."""
+    singular = _singular(word)
+    return SAME_THINGS.get(word) or SAME_THINGS.get(singular, singular)
 
 
 def _singular(word: str) -> str:

@@ -55,7 +55,8 @@ _UNSAYING = frozenset(
 )
 
 _WRAPPERS = re.compile(
-    r"\\(?:text|mbox|textbf|textit|textrm|mathrm|mathbf|operatorname|left|right|,|;|:|!|\s|quad|qquad|boxed)(?![A-Za-z])"
+    r"\\(?:text|mbox|textbf|textit|textrm|mathrm|mathbf|operatorname|left|right|,|;|:|!|\s|quad|qquad|boxed|displaystyle|textstyle)(?![A-Za-z])"
+    r"|\\[()\[\]]"
 )
 _PART = re.compile(r"[^\W\d_]+|\.?\d+(?:[.,:/]\d+)*|\\[A-Za-z]+|[^\s\w]|_")
 _TYPOGRAPHY = frozenset('$."“”~')
@@ -64,12 +65,14 @@ _MATHEMATICS = re.compile(r"[\\^_]")
 _HEDGE = re.compile(
     r"\([A-J]\)|\b[A-J][.):]|\b(?:or|either|maybe|possibly|perhaps|not|and)\b|^[-+*/=,;&|<>^_!]", re.IGNORECASE
 )
-_CHOICE = re.compile(r"\(?\s*([A-Z])\s*\)?[.:]?|\(\s*[a-j]\s*\)")
+_CHOICE = re.compile(r"\(?\s*([A-Z])\s*\)?\s*[.:]?|\(\s*[a-j]\s*\)")
 # Only the letters of options label a value: `(n) 5` is a product.
 _CHOICE_IN_PARENTHESES = re.compile(r"\(\s*([A-J])\s*\)([.:]?\s*)(.+)", re.DOTALL)
 _CHOICE_WITH_MARK = re.compile(r"([A-J])(\s*[.):]\s*)(.+)", re.DOTALL)
-_CHOICE_WITH_NAME = re.compile(r"(?:option|choice|answer)\s*:?\s*\(?([A-Z])\)?", re.IGNORECASE)
-_LETTERS = re.compile(r"\(?[A-J]\)?(?:[\s,;&]*(?:and\s+)?\(?[A-J]\)?)*")
+_CHOICE_WITH_NAME = re.compile(
+    r"(?:option|choice|answer|故?选项?|答案(?:是|为)?)\s*[:：]?\s*\(?([A-Z])\)?[.。]?", re.IGNORECASE
+)
+_LETTERS = re.compile(r"\(?[A-J]\)?(?:[\s,;&、，]*(?:and\s+)?\(?[A-J]\)?)*")
 _SIZES = re.compile(r"\\(?:left|right)(?![A-Za-z])")
 
 
