@@ -33,8 +33,8 @@ def main() -> None:
 async def _measure(bodies: dict[str, bytes]) -> None:
     app = create_app(Settings(math_workers=1, sandbox=SandboxSettings(backend="off")))
     async with app.router.lifespan_context(app):
-        while not app.state.service.started:
-            await asyncio.sleep(0.05)  # noqa: ASYNC110 - the service has no event for it
+        while not app.state.service.started:  # noqa: ASYNC110 - the service has no event for it
+            await asyncio.sleep(0.05)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://bench", timeout=600) as client:
             await client.post("/v1/score", content=_math(1, words=1))
