@@ -129,15 +129,15 @@ def score(
     if sample == (file is not None):
         _refuse("name a file of rollouts, or --samples")
     rollouts = samples.load_samples() if sample else _read_rollouts(file or Path("-"))
-    lines = _open_output(output) if output is not None else None if sample else sys.stdout
+    lines = _open_output(output, file) if output is not None else None if sample else sys.stdout
     request = {"preset": preset, "overrides": _overrides(override or []), "seed": seed}
     # A server of our own on loopback, for this run alone, asks nobody for a token.
     settings = _settings(config, api_tokens="")
     try:
-        with remote_server(url, token) if url else embedded_server(_application(settings)) as server:
+        with remote_server(url, token) if url is not None else embedded_server(_application(settings)) as server:
             results = _scored(server, rollouts, request, lines)
     except ServerError as error:
-        people.print(f"[red]{error}[/red]", highlight=False)
+        _complain(str(error))
         raise typer.Exit(Exit.BAD_INPUT if error.refused else Exit.NO_SERVER) from None
     if sample:
         as_expected = show_samples(people, results, samples.expected())
@@ -160,7 +160,7 @@ def worker(config: ConfigFile = None) -> None:
     try:
         asyncio.run(_work(settings, listening))
     except SandboxUnavailableError as error:
-        people.print(f"[red]{error}[/red]", highlight=False)
+        _complain(str(error))
         raise typer.Exit(Exit.UNSCORED) from None
     finally:
         listening.close()
@@ -266,14 +266,19 @@ def _application(settings: Settings) -> FastAPI:
 
 
 def _refuse(message: str) -> NoReturn:
-    people.print(f"[red]{message}[/red]", highlight=False)
+    _complain(message)
     raise typer.Exit(Exit.BAD_INPUT)
+
+
+def _complain(message: str) -> None:
+    # As it is: brackets in it are a path's or a field's, not ours.
+    people.print(message, style="red", highlight=False, markup=False)
 
 
 def _read_rollouts(file: Path) -> list[dict[str, Any]]:
     """Read and check every line before anything is scored, so that a slip in the last one costs no hour."""
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8-sig")
+        text = sys.stdin.read().removeprefix("\ufeff") if str(file) == "-" else file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         _refuse(f"{file}: {error}")
     rollouts: list[dict[str, Any]] = []
@@ -284,7 +289,8 @@ def _read_rollouts(file: Path) -> list[dict[str, Any]]:
         try:
             # As the server will read it, so that what is refused is refused before anything is scored.
             decode(line.encode(), Rollout)
-            rollouts.append({"id": str(len(rollouts)), **json.loads(line)})
+            rollout = json.loads(line)
+            rollouts.append(rollout | {"id": str(len(rollouts))} if rollout.get("id") is None else rollout)
         except ApiError as error:
             faults += [f"{file}:{number}: {_within_line(fault.loc)}: {fault.message}" for fault in error.errors]
     if faults:
@@ -323,19 +329,30 @@ def _scored(
 ) -> list[dict[str, Any]]:
     """Score with a bar, and write each batch of results as it is there: what is scored is not lost again."""
     columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    results = []
+    results: list[dict[str, Any]] = []
     with Progress(*columns, console=people, transient=True) as bar:
         task = bar.add_task("scoring", total=len(rollouts))
         for batch in score_rollouts(server, rollouts, request, on_result=lambda: bar.advance(task)):
-            results += batch
             if lines is not None:
-                lines.writelines(json.dumps(result, ensure_ascii=False) + "\n" for result in batch)
-                lines.flush()
+                _write(lines, batch, first=not results)
+            results += batch
     return results
 
 
-def _open_output(path: Path) -> TextIO:
+def _write(lines: TextIO, batch: list[dict[str, Any]], *, first: bool) -> None:
     try:
-        return path.open("w", encoding="utf-8")
+        if first and lines is not sys.stdout:
+            lines.truncate(0)  # what an earlier run left is kept until there is something to replace it
+        lines.writelines(json.dumps(result, ensure_ascii=False) + "\n" for result in batch)
+        lines.flush()
+    except OSError as error:
+        _refuse(f"results cannot be written: {error}")
+
+
+def _open_output(path: Path, source: Path | None) -> TextIO:
+    if source is not None and path.exists() and source.exists() and path.samefile(source):
+        _refuse(f"--output: {path} is the file of rollouts")
+    try:
+        return path.open("a", encoding="utf-8")
     except OSError as error:
         _refuse(f"--output: {error}")

@@ -20,6 +20,9 @@ _BATCH = 256
 _READY_SECONDS = 120.0
 # How long a server may say that it is full.
 _FULL_SECONDS = 600.0
+# No answer for longer than a server takes for its slowest request: it hangs.
+_SILENT_SECONDS = 1200.0
+_COME_BACK = (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS)
 
 
 class ServerError(Exception):
@@ -39,9 +42,13 @@ class Server:
 
 @contextmanager
 def remote_server(url: str, token: str | None) -> Iterator[Server]:
-    """Connect to the server at `url`."""
+    """Connect to the server at `url`. Raises ServerError where that is no address."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    with httpx.Client(base_url=url, headers=headers, timeout=httpx.Timeout(10.0, read=None)) as client:
+    try:
+        client = httpx.Client(base_url=url, headers=headers, timeout=httpx.Timeout(10.0, read=_SILENT_SECONDS))
+    except httpx.InvalidURL as error:
+        raise ServerError(f"{url!r} is no address: {error}", refused=True) from None
+    with client:
         yield Server(client)
 
 
@@ -78,7 +85,7 @@ def score_rollouts(
             if size == 1:
                 raise ServerError(str(error), refused=True) from None
             size = min(size, len(rollouts)) // 2
-        except httpx.TransportError as error:
+        except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
             raise ServerError(f"{server.client.base_url}: {error}") from None
         else:
             rollouts = rollouts[size:]
@@ -108,12 +115,18 @@ def _score_batch(
             response.read()
         if response.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
             raise _TooLargeError(_detail(response))
-        if response.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > give_up:
+        if response.status_code not in _COME_BACK or time.monotonic() > give_up:
             raise ServerError(_detail(response), refused=response.is_client_error)
-        time.sleep(float(response.headers.get("Retry-After", 1)))
+        time.sleep(_pause(response))
     if len(scored) != len(rollouts):
         raise ServerError(f"the server broke off after {len(scored)} of {len(rollouts)} results")
     return [scored[place] for place in range(len(rollouts))]
+
+
+def _pause(response: httpx.Response) -> float:
+    """Seconds to wait before coming back; a date or nonsense in `Retry-After` is a second."""
+    said = response.headers.get("Retry-After", "")
+    return min(float(said), _FULL_SECONDS) if said.isdecimal() else 1.0
 
 
 def _lines(response: httpx.Response) -> Iterator[bytes]:

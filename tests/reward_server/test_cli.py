@@ -120,6 +120,33 @@ def test_settings_come_from_the_environment_a_file_and_flags_and_later_wins(tmp_
     assert run("presets", "--config", config).returncode == 2
 
 
+def test_what_an_earlier_run_wrote_is_kept_until_there_is_something_new(rollouts, tmp_path):
+    """Neither a server that is not there nor the input in the output's place costs anybody a file."""
+    kept = tmp_path / "results.jsonl"
+    kept.write_text("earlier\n")
+    assert run("score", rollouts, "--url", "http://127.0.0.1:9", "-o", kept).returncode == 3
+    assert kept.read_text() == "earlier\n"
+    before = rollouts.read_text()
+    assert run("score", rollouts, "--url", "http://127.0.0.1:9", "-o", rollouts).returncode == 2
+    assert rollouts.read_text() == before
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "", "ftp://127.0.0.1", "nothing"])
+def test_what_is_no_address_is_said_in_a_sentence(rollouts, url):
+    """Not in a traceback."""
+    done = run("score", rollouts, "--url", url)
+    assert done.returncode in (2, 3)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("line", [f"{json.dumps(GOOD)}, {json.dumps(GOOD)}", '{"[/x]": 1}', "[bold]", "[]", "1"])
+def test_a_line_that_is_no_rollout_is_named(line):
+    """Whatever it looks like to those who read it."""
+    done = run("score", "-", stdin=f"{json.dumps(GOOD)}\n{line}\n")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "-:2:" in done.stderr
+
+
 def test_no_server_is_exit_code_3():
     """A script can tell it from wrong input."""
     done = run("score", "-", "--url", "http://127.0.0.1:9", stdin=json.dumps(GOOD))
