@@ -106,6 +106,7 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
 _QUOTATION = re.compile(r"\"[^\"\n]+\"|“[^”]+”|„[^“”]+[“”]|«[^»]+»|「[^」]+」")
 _HEADING = re.compile(r"^[ \t]*(?:#{1,6}[ \t][^\n]{0,80}$|\*\*[^*\n]{1,80}\*\*)", re.MULTILINE)
 _SENTENCE_END = re.compile(r"[.!?:;,…)\]»”\"']\s*$")
+_PART_COUNTED_CHARS = 2_000  # enough to see that a text is more than its headings
 _FEWEST_UNITS = 6  # of what is called another language at all
 
 
@@ -182,15 +183,14 @@ class _Rule:
     def _readings_of_problem(self, text: str) -> Sequence[list[_Window]]:
         """The windows of a problem without the instructions around it, for every way in which it may be read."""
         language = self._language_of(text)
-        whole = self._enough(self._windows_of(language))
-        readings = self._without_instructions(language, whole)
-        unquoted = _QUOTATION.sub(" ", language) if len(readings) == 1 and readings[0] is not whole else language
-        if unquoted != language and self._without_instructions(unquoted, whole)[0] is whole:
-            return [whole, *readings]  # only what it quotes is in another language
-        return readings
+        readings = self._without_instructions(language)
+        unquoted = _QUOTATION.sub(" ", language) if readings[0] is not None else language
+        if unquoted != language and self._without_instructions(unquoted)[0] is None:
+            readings = [None, *readings]  # only what it quotes is in another language
+        return [self._enough(self._windows_of(language)) if each is None else each for each in readings]
 
-    def _without_instructions(self, text: str, whole: list[_Window]) -> Sequence[list[_Window]]:
-        """What a problem is without its instructions, where it is more than they; both where one cannot tell."""
+    def _without_instructions(self, text: str) -> Sequence[list[_Window] | None]:
+        """What a problem is without its instructions, None where it is all of it; both where one cannot tell."""
         instructions = self.settings.instruction_language
         own, sure = self._sentences_not_in(instructions, text) if instructions else ("", False)
         windows = self._windows_of(own)
@@ -198,11 +198,11 @@ class _Rule:
         denied = sum(window.units for window in windows if self._denies(window, instructions))
         if amount < self.settings.min_units:
             # "Calcule $1+1$." before a page of English: that was no English problem, but which one?
-            return [[]] if denied >= _FEWEST_UNITS else [whole]
+            return [[]] if denied >= _FEWEST_UNITS else [None]
         if 2 * denied >= amount:
-            return [windows] if sure else [whole, windows]
+            return [windows] if sure else [None, windows]
         likeliest = max(windows, key=lambda window: window.units)
-        return [whole, windows] if likeliest.best != instructions and self._is_sure(likeliest) else [whole]
+        return [None, windows] if likeliest.best != instructions and self._is_sure(likeliest) else [None]
 
     def _sentences_not_in(self, language: str, text: str) -> tuple[str, bool]:
         """What is not in a language, and whether it surely is a text: nothing where that would be all of it.
@@ -212,6 +212,8 @@ class _Rule:
         """
         settings = self.settings
         found = spread(list(segments(text, settings.min_units)), settings.max_segments_of_problem)
+        if len(found) == 1:
+            return "", False
         windows = [(segment, self._classified(segment)) for segment in found]
         other = [(segment, window) for segment, window in windows if window.units and window.best != language]
         if len(other) == sum(window.units > 0 for _, window in windows):
@@ -257,9 +259,11 @@ class _Rule:
         """A text without its headings, which models write in English over text in any language, if enough remains."""
         if "**" not in text and "#" not in text:
             return text
+        headings = scripts.units("\n".join(_HEADING.findall(text)))
+        if not headings:
+            return text
         bare = _HEADING.sub(" ", text)
-        remaining, least = scripts.units(bare), self.settings.min_units
-        headings = scripts.units(text) - remaining
+        remaining, least = scripts.units(bare[:_PART_COUNTED_CHARS]), self.settings.min_units
         return bare if remaining >= least and headings <= max(remaining, 4 * least) else text
 
     def _classified(self, chunk: str) -> _Window:
