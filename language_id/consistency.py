@@ -186,7 +186,8 @@ class _Rule:
         readings = self._without_instructions(language)
         unquoted = _QUOTATION.sub(" ", language) if readings[0] is not None else language
         if unquoted != language and self._without_instructions(unquoted)[0] is None:
-            readings = [None, *readings]  # only what it quotes is in another language
+            # Only what it quotes is in another language.
+            return [self._enough(self._windows_of(unquoted)), *filter(None, readings)]
         return [self._enough(self._windows_of(language)) if each is None else each for each in readings]
 
     def _without_instructions(self, text: str) -> Sequence[list[_Window] | None]:
@@ -198,7 +199,8 @@ class _Rule:
         denied = sum(window.units for window in windows if self._denies(window, instructions))
         if amount < self.settings.min_units:
             # "Calcule $1+1$." before a page of English: that was no English problem, but which one?
-            return [[]] if denied >= _FEWEST_UNITS else [None]
+            least = _FEWEST_UNITS if own.isascii() else 3
+            return [[]] if denied >= least else [None]
         if 2 * denied >= amount:
             return [windows] if sure else [None, windows]
         likeliest = max(windows, key=lambda window: window.units)
@@ -218,20 +220,16 @@ class _Rule:
         other = [(segment, window) for segment, window in windows if window.units and window.best != language]
         if len(other) == sum(window.units > 0 for _, window in windows):
             return "", False
-        sentences = [each for each in other if self._is_sure(each[1]) and self._is_sentence(*each)]
+        sentences = [each for each in other if _is_sentence(*each)]
         sure = sum(window.units for _, window in sentences) >= settings.min_units
         return "".join(segment for segment, _ in (sentences if sure else other)), sure
-
-    @staticmethod
-    def _is_sentence(segment: str, window: _Window) -> bool:
-        return window.script is not Script.LATIN or _SENTENCE_END.search(segment) is not None
 
     def _is_sure(self, window: _Window) -> bool:
         return window.families.get(window.best, 0.0) >= self.settings.min_probability_beside_instructions
 
     def _denies(self, window: _Window, language: str) -> bool:
         """Whether a window is in another language beyond doubt; of a short one, whether it seems to be."""
-        if not self._is_sure(window) or window.units < _FEWEST_UNITS:
+        if not self._is_sure(window):
             return False
         return (
             window.best != language if window.units < self.settings.min_units else self._contradicts(window, language)
@@ -337,6 +335,10 @@ class _Rule:
             amounts[language] = amounts.get(language, 0) + window.units
         ordered = sorted(amounts, key=lambda name: (-amounts[name], name))
         return Part(ordered[0], {name: amounts[name] / total for name in ordered}, total)
+
+
+def _is_sentence(segment: str, window: _Window) -> bool:
+    return window.script is not Script.LATIN or _SENTENCE_END.search(segment) is not None
 
 
 @lru_cache(maxsize=8)

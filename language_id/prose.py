@@ -143,7 +143,7 @@ def _without_unfenced_code(text: str) -> str:
     kept: list[str] = []
     run: list[str] = []
     for line in text.splitlines(keepends=True):
-        if not line.strip() or (_LIST_ITEM.match(line) is None and _is_code(line)):
+        if not line.strip() or (not _LIST_ITEM.match(line) and (_is_code(line) or _is_statement(line))):
             run.append(line)
             continue
         kept += _unless_code(run)
@@ -166,7 +166,7 @@ def _is_statement(line: str) -> bool:
     bare = line.strip()
     if not bare or len(bare) > _LONGEST_STATEMENT_CHARS:
         return False
-    hinted = bare[-1] in ";{}:)]" or "=" in bare or bare.startswith(_STATEMENT_WORDS)
+    hinted = bare[-1] in ";{}:)]" or "=" in bare or "//" in bare or bare.startswith(_STATEMENT_WORDS)
     return hinted and _STATEMENT.match(bare) is not None
 
 
