@@ -2,6 +2,10 @@
 
     python benchmarks/bench_language.py --root DIR --fetch     # once: unpack the packages below into DIR
     python benchmarks/bench_language.py --root DIR [--sources tuned|held-out|all] [--triples N]
+    python benchmarks/bench_language.py --root DIR --only instructions [--problems DIR]   # this table alone
+
+`--problems` takes real problems in place of the prose: a folder LANGUAGE/*.jsonl with a `question` in every line, as
+the data of PolyMath (github.com/QwenLM/PolyMath) are kept.
 
 The prose is the translated documentation of Debian packages and of FastAPI's source distribution, with the technical
 terms, names and code they have, and LaTeX, numbers and code blocks put in. The thresholds were chosen on the sources
@@ -14,6 +18,8 @@ from __future__ import annotations
 import argparse
 import gzip
 import html
+import itertools
+import json
 import random
 import re
 import subprocess
@@ -22,7 +28,7 @@ import tarfile
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +36,7 @@ from language_id import scripts
 from language_id.consistency import ConsistencySettings, check
 from language_id.detector import LanguageDetector
 from language_id.families import by_label
+from language_id.prose import prose
 
 LANGUAGES = ("en", "fr", "es", "it", "de", "zh", "ru")
 OTHERS = (
@@ -408,6 +415,82 @@ def switches(documents: Corpus, settings: ConsistencySettings, triples: int) -> 
             )
 
 
+DATA = Path(__file__).parent.parent / "tests/language_id/data"
+# A sample as programming contests print it: strings in no language, or in another one.
+SAMPLES = (
+    "abracadabra mississippi", "hola mundo adios", "aabbccddeeff xyzzy qwerty", "Alice Bob Carol Dave", "banana ananab",
+    "zzyyxxwwvv", "codeforces timus acm tester", "qwxzvbnmasdjklwer", "evqlsysoeoujramhgdapnyt", "AABAAB",
+)  # fmt: skip
+PROBLEM_UNITS = (20, 40, 80, 160)
+
+
+def sampled(problem: str, dice: random.Random) -> str:
+    lines = "\n".join(dice.sample(SAMPLES, 3))
+    output = f"Output\n{dice.choice(SAMPLES)}\n\nNote\nIn the first example, the answer is 3."
+    return f"{problem}\n\nInput\n3\n{lines}\n\n{output}"
+
+
+def instructions(
+    documents: Corpus, problems: Mapping[str, list[str]], group: str, settings: ConsistencySettings, triples: int
+) -> None:
+    """English instructions around a problem, by the length of the problem; the reply in its language or in English."""
+    rows = [json.loads(line) for line in (DATA / "instructions.jsonl").read_text("utf-8").splitlines()]
+    texts = [row["text"] for row in rows if row["set"] == group]
+    detector = LanguageDetector()
+    known = [each for each in (*LANGUAGES, *OTHERS) if len(documents.get(each, ())) >= 5 and each != "en"]
+    languages = [each for each in known if not problems or each in problems]
+    counts: dict[str, Counter[int]] = defaultdict(Counter)
+
+    def tell(row: str, size: int, problem: str, language: str, wrong: bool) -> None:
+        thoughts, answer = passage(documents[language], 400, dice), sentence(documents[language], language, 80, dice)
+        found = check(problem, thoughts, answer, detector=detector, settings=settings)
+        counts[row][size] += found.consistent is wrong
+        counts[f"{row}, of"][size] += 1
+
+    def problem_in(language: str, size: int) -> str | None:
+        if not problems:
+            return sentence(documents[language], language, size, dice).rstrip(".") + (".。"[language == "zh"])
+        fitting = [each for each in problems[language] if size <= scripts.units(prose(each)) < 2 * size]
+        return dice.choice(fitting) if fitting else None
+
+    for language, text, size, _ in itertools.product(languages, texts, PROBLEM_UNITS, range(triples)):
+        dice = random.Random(f"{language} {text} {size} {_}")
+        if (own := problem_in(language, size)) is not None:
+            around = text.replace("{problem}", own)
+            tell("its own language denied", size, around, language, False)
+            tell("English paid", size, around, "en", True)
+            tell("its own language denied, with a sample", size, sampled(around, dice), language, False)
+        if (english := problem_in("en", size)) is not None:
+            around = text.replace("{problem}", english)
+            tell("English problem: English denied", size, around, "en", False)
+            tell("English problem: English denied, with a sample", size, sampled(around, dice), "en", False)
+            tell("English problem: another language paid", size, around, language, True)
+            tell("English problem: another language paid, with a sample", size, sampled(around, dice), language, True)
+    print(f"\n== instructions ({group}), %, problem units across, {len(languages)} languages: {' '.join(languages)}")
+    for row in [row for row in counts if not row.endswith(", of")]:
+        parts = [(counts[row][size], counts[f"{row}, of"][size]) for size in PROBLEM_UNITS]
+        print(f"{row:>58}" + "".join(f"{100 * part / max(whole, 1):8.2f} of {whole:5}" for part, whole in parts))
+
+
+def drafts(documents: Corpus, settings: ConsistencySettings, triples: int) -> None:
+    """Programs between the thoughts without a fence; the same thoughts in another language are to be caught."""
+    codes = [json.loads(line)["code"] for line in (DATA / "drafts.jsonl").read_text("utf-8").splitlines()]
+    detector = LanguageDetector()
+    languages = [each for each in LANGUAGES if len(documents.get(each, ())) >= 5]
+    denied = missed = total = 0
+    for language, code, index in itertools.product(languages, codes, range(triples)):
+        dice = random.Random(f"{language} {code} {index}")
+        foreign = dice.choice([each for each in languages if each != language])
+        problem, answer = (sentence(documents[language], language, 100, dice) for _ in range(2))
+        own, other = (passage(documents[each], 200, dice) for each in (language, foreign))
+        denied += not check(
+            problem, f"{own}\n{code}\n{own}\n{code}", answer, detector=detector, settings=settings
+        ).consistent
+        missed += check(problem, f"{other}\n{code}\n", answer, detector=detector, settings=settings).consistent
+        total += 1
+    print(f"\n== drafts of code: {denied} of {total} consistent denied, {missed} of {total} foreign thoughts missed")
+
+
 def fetch(root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -432,6 +515,7 @@ def main() -> None:
     parser.add_argument("--languages", default="paper", choices=("paper", "others"))
     parser.add_argument("--triples", type=int, default=200, help="for every cell of a table")
     parser.add_argument("--only", nargs="*", help="names of sources")
+    parser.add_argument("--problems", type=Path, help="LANGUAGE/*.jsonl of problems to put into the instructions")
     parser.add_argument("--show", type=int, default=0, help="print this many wrong triples for every column")
     arguments = parser.parse_args()
     global SHOW
@@ -441,13 +525,22 @@ def main() -> None:
     groups = ("tuned", "held-out") if arguments.sources == "all" else (arguments.sources,)
     settings = ConsistencySettings()
     languages = LANGUAGES if arguments.languages == "paper" else OTHERS
-    found = corpus(arguments.root, groups, arguments.only or ())
-    for source, documents in found.items():
+    tables = arguments.only != ["instructions"]
+    found = corpus(arguments.root, groups, (arguments.only or ()) if tables else ())
+    for source, documents in found.items() if tables else ():
         report(source, documents, languages, settings, arguments.triples)
     merged: Corpus = defaultdict(list)
     for documents in found.values():
         for language, pages in documents.items():
             merged[language].extend(pages)
+    problems: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(arguments.problems.glob("*/*.jsonl")) if arguments.problems else ():
+        problems[path.parent.name] += [json.loads(line)["question"] for line in path.read_text("utf-8").splitlines()]
+    for group in groups:
+        instructions(merged, problems, group, settings, max(arguments.triples // 20, 1))
+    drafts(merged, settings, max(arguments.triples // 10, 1))
+    if not tables:
+        return
     print("\n== switches")
     switches(merged, settings, max(arguments.triples // 2, 20))
 

@@ -106,6 +106,7 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
 _QUOTATION = re.compile(r"\"[^\"\n]+\"|“[^”]+”|„[^“”]+[“”]|«[^»]+»|「[^」]+」")
 _HEADING = re.compile(r"^[ \t]*(?:#{1,6}[ \t][^\n]{0,80}$|\*\*[^*\n]{1,80}\*\*)", re.MULTILINE)
 _SENTENCE_END = re.compile(r"[.!?:;,…)\]»”\"']\s*$")
+_PART_COUNTED_CHARS = 2_000  # enough to see that a text is more than its headings
 _FEWEST_UNITS = 6  # of what is called another language at all
 
 
@@ -182,15 +183,15 @@ class _Rule:
     def _readings_of_problem(self, text: str) -> Sequence[list[_Window]]:
         """The windows of a problem without the instructions around it, for every way in which it may be read."""
         language = self._language_of(text)
-        whole = self._enough(self._windows_of(language))
-        readings = self._without_instructions(language, whole)
-        unquoted = _QUOTATION.sub(" ", language) if len(readings) == 1 and readings[0] is not whole else language
-        if unquoted != language and self._without_instructions(unquoted, whole)[0] is whole:
-            return [whole, *readings]  # only what it quotes is in another language
-        return readings
+        readings = self._without_instructions(language)
+        unquoted = _QUOTATION.sub(" ", language) if readings[0] is not None else language
+        if unquoted != language and self._without_instructions(unquoted)[0] is None:
+            # Only what it quotes is in another language.
+            return [self._enough(self._windows_of(unquoted)), *filter(None, readings)]
+        return [self._enough(self._windows_of(language)) if each is None else each for each in readings]
 
-    def _without_instructions(self, text: str, whole: list[_Window]) -> Sequence[list[_Window]]:
-        """What a problem is without its instructions, where it is more than they; both where one cannot tell."""
+    def _without_instructions(self, text: str) -> Sequence[list[_Window] | None]:
+        """What a problem is without its instructions, None where it is all of it; both where one cannot tell."""
         instructions = self.settings.instruction_language
         own, sure = self._sentences_not_in(instructions, text) if instructions else ("", False)
         windows = self._windows_of(own)
@@ -198,11 +199,12 @@ class _Rule:
         denied = sum(window.units for window in windows if self._denies(window, instructions))
         if amount < self.settings.min_units:
             # "Calcule $1+1$." before a page of English: that was no English problem, but which one?
-            return [[]] if denied >= _FEWEST_UNITS else [whole]
+            least = _FEWEST_UNITS if own.isascii() else 3
+            return [[]] if denied >= least else [None]
         if 2 * denied >= amount:
-            return [windows] if sure else [whole, windows]
+            return [windows] if sure else [None, windows]
         likeliest = max(windows, key=lambda window: window.units)
-        return [whole, windows] if likeliest.best != instructions and self._is_sure(likeliest) else [whole]
+        return [None, windows] if likeliest.best != instructions and self._is_sure(likeliest) else [None]
 
     def _sentences_not_in(self, language: str, text: str) -> tuple[str, bool]:
         """What is not in a language, and whether it surely is a text: nothing where that would be all of it.
@@ -212,24 +214,22 @@ class _Rule:
         """
         settings = self.settings
         found = spread(list(segments(text, settings.min_units)), settings.max_segments_of_problem)
+        if len(found) == 1:
+            return "", False
         windows = [(segment, self._classified(segment)) for segment in found]
         other = [(segment, window) for segment, window in windows if window.units and window.best != language]
         if len(other) == sum(window.units > 0 for _, window in windows):
             return "", False
-        sentences = [each for each in other if self._is_sure(each[1]) and self._is_sentence(*each)]
+        sentences = [each for each in other if _is_sentence(*each)]
         sure = sum(window.units for _, window in sentences) >= settings.min_units
         return "".join(segment for segment, _ in (sentences if sure else other)), sure
-
-    @staticmethod
-    def _is_sentence(segment: str, window: _Window) -> bool:
-        return window.script is not Script.LATIN or _SENTENCE_END.search(segment) is not None
 
     def _is_sure(self, window: _Window) -> bool:
         return window.families.get(window.best, 0.0) >= self.settings.min_probability_beside_instructions
 
     def _denies(self, window: _Window, language: str) -> bool:
         """Whether a window is in another language beyond doubt; of a short one, whether it seems to be."""
-        if not self._is_sure(window) or window.units < _FEWEST_UNITS:
+        if not self._is_sure(window):
             return False
         return (
             window.best != language if window.units < self.settings.min_units else self._contradicts(window, language)
@@ -257,9 +257,11 @@ class _Rule:
         """A text without its headings, which models write in English over text in any language, if enough remains."""
         if "**" not in text and "#" not in text:
             return text
+        headings = scripts.units("\n".join(_HEADING.findall(text)))
+        if not headings:
+            return text
         bare = _HEADING.sub(" ", text)
-        remaining, least = scripts.units(bare), self.settings.min_units
-        headings = scripts.units(text) - remaining
+        remaining, least = scripts.units(bare[:_PART_COUNTED_CHARS]), self.settings.min_units
         return bare if remaining >= least and headings <= max(remaining, 4 * least) else text
 
     def _classified(self, chunk: str) -> _Window:
@@ -333,6 +335,10 @@ class _Rule:
             amounts[language] = amounts.get(language, 0) + window.units
         ordered = sorted(amounts, key=lambda name: (-amounts[name], name))
         return Part(ordered[0], {name: amounts[name] / total for name in ordered}, total)
+
+
+def _is_sentence(segment: str, window: _Window) -> bool:
+    return window.script is not Script.LATIN or _SENTENCE_END.search(segment) is not None
 
 
 @lru_cache(maxsize=8)

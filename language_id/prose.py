@@ -88,6 +88,8 @@ _STATEMENT = re.compile(
 )
 _END_OF_STATEMENT = re.compile(r"[;{}:\s]+$")
 _LIST_ITEM = re.compile(r"\s*(?:[*%]|#+)\s(?!include|define)")
+_STATEMENT_WORDS = ("import ", "from ", "return", "using ", "#include", "#define", "@", "}")
+_LONGEST_STATEMENT_CHARS = 200
 _FEWEST_LINES = 2
 _COMMENT = re.compile(r"\s*(?:#|//|/\*|\*|--\s|%)[#/*%-]*")
 _CODE_SIGN = re.compile(r"[=<>+*|&^{}()\[\]_\\]|::|->|\w\.\w")
@@ -136,13 +138,12 @@ def reads_as_prose(block: str) -> bool:
 
 def _without_unfenced_code(text: str) -> str:
     """Leave out runs of lines that look like code, if two of them or more are statements."""
-    found = _STATEMENT.search(text)
-    if found is None or _STATEMENT.search(text, found.end()) is None:
+    if sum(map(_is_statement, text.splitlines())) < _FEWEST_LINES:
         return text
     kept: list[str] = []
     run: list[str] = []
     for line in text.splitlines(keepends=True):
-        if not line.strip() or (_LIST_ITEM.match(line) is None and _is_code(line)):
+        if not line.strip() or (not _LIST_ITEM.match(line) and (_is_code(line) or _is_statement(line))):
             run.append(line)
             continue
         kept += _unless_code(run)
@@ -153,12 +154,20 @@ def _without_unfenced_code(text: str) -> str:
 
 def _unless_code(run: list[str]) -> list[str]:
     """Nothing of a run of code, all of one that is prose after all: thoughts with a semicolon after each line."""
-    if len(run) < _FEWEST_LINES or sum(_STATEMENT.match(line) is not None for line in run) < _FEWEST_LINES:
+    if len(run) < _FEWEST_LINES or sum(map(_is_statement, run)) < _FEWEST_LINES:
         return run
     bare = [_END_OF_STATEMENT.sub("", _COMMENT.sub("", line)) for line in run]
     amounts = [scripts.units(line) for line in bare]
     told = sum(amount for line, amount in zip(bare, amounts, strict=True) if _tells(line, amount))
     return run if told >= _PROSE_UNITS and 2 * told >= sum(amounts) else ["\n"]
+
+
+def _is_statement(line: str) -> bool:
+    bare = line.strip()
+    if not bare or len(bare) > _LONGEST_STATEMENT_CHARS:
+        return False
+    hinted = bare[-1] in ";{}:)]" or "=" in bare or "//" in bare or bare.startswith(_STATEMENT_WORDS)
+    return hinted and _STATEMENT.match(bare) is not None
 
 
 def _tells(line: str, amount: int) -> bool:

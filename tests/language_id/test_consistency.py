@@ -212,16 +212,96 @@ def test_a_family_counts_as_one_language(detector: LanguageDetector, one: str, o
     assert check(one * 3, other * 3, one, detector=detector).consistent
 
 
-@pytest.mark.parametrize("problem_language", ["zh", "ru", "fr"])
-def test_an_english_instruction_does_not_make_an_english_problem(
-    detector: LanguageDetector, problem_language: str
+INSTRUCTIONS = {row["name"]: row["text"] for row in read("instructions.jsonl") if row["set"] == "held-out"}
+FOREIGN = sorted(set(PROSE) - {"en"})
+
+
+def around(instruction: str, problem: str) -> str:
+    return INSTRUCTIONS[instruction].replace("{problem}", problem)
+
+
+@pytest.mark.parametrize("instruction", INSTRUCTIONS)
+def test_english_instructions_do_not_make_an_english_problem(detector: LanguageDetector, instruction: str) -> None:
+    """The reply follows the problem: none of it is denied, and at most 5 of 100 are paid for English instead."""
+    denied, paid, total = [], 0, 0
+    for language, units in itertools.product(FOREIGN, (40, 80, 160)):
+        dice = random.Random(f"{instruction} {language} {units}")
+        problem = around(instruction, cut(passage(language, units, dice), units) + ".")
+        own, english = ((passage(each, 300, dice), cut(passage(each, 60, dice), 60) + ".") for each in (language, "en"))
+        found = check(problem, *own, detector=detector)
+        denied += [] if found.consistent else [(found.detail, problem)]
+        paid += check(problem, *english, detector=detector).consistent
+        total += 1
+    assert (denied, paid <= 0.05 * total) == ([], True)
+
+
+@pytest.mark.parametrize("row", [row for row in REASONING if row["language"] != "en"], ids=lambda r: r["problem"][:20])
+@pytest.mark.parametrize("instruction", INSTRUCTIONS)
+def test_a_short_problem_outweighs_a_page_of_instructions(
+    detector: LanguageDetector, instruction: str, row: dict[str, str]
 ) -> None:
-    """Trainers append one to prompts of every language; the thoughts may follow the question."""
-    problem = (
-        text_of(problem_language, 80) + "\nPlease reason step by step, and put your final answer within \\boxed{}."
-    )
-    found = check(problem, text_of(problem_language), text_of(problem_language, 60), detector=detector)
-    assert found.consistent
+    """Whatever the topic, with the formulas and names it has."""
+    problem, english = around(instruction, row["problem"]), row_of("en", row["topic"])
+    assert check(problem, row["thoughts"], row["answer"], detector=detector).consistent
+    assert not check(problem, english["thoughts"], english["answer"], detector=detector).consistent
+
+
+@pytest.mark.parametrize("instruction", INSTRUCTIONS)
+def test_an_english_problem_with_instructions_is_english(detector: LanguageDetector, instruction: str) -> None:
+    """Sentences that the classifier takes for another language, and the strings of a sample, change nothing."""
+    sample = "\n\nInput\n2\nabracadabra mississippi\nqwxzvbnmasdjklwer\nhola mundo adios\n\nOutput\nbanana ananab"
+    for row in (row for row in REASONING if row["language"] == "en"):
+        problem = around(instruction, row["problem"] + sample)
+        assert check(problem, row["thoughts"], row["answer"], detector=detector).consistent
+        french = row_of("fr", row["topic"])
+        without_sample = around(instruction, row["problem"])
+        assert not check(without_sample, french["thoughts"], french["answer"], detector=detector).consistent
+
+
+def test_a_quotation_does_not_take_a_problem_away_from_english(detector: LanguageDetector) -> None:
+    """It may be English and quote French, or be French and be quoted; neither reply is denied."""
+    problem = f'What does the following sentence mean? "{cut(text_of("fr"), 60)}"'
+    for language in ("en", "fr"):
+        assert check(problem, text_of(language), text_of(language, 60), detector=detector).consistent
+    assert not check(problem, text_of("de"), text_of("de", 60), detector=detector).consistent
+
+
+@pytest.mark.parametrize("problem", ["Trouver $x+1$.", "求 $x$。", "Вычисли $1+1$."])
+def test_too_short_a_problem_leaves_the_reply_its_language(detector: LanguageDetector, problem: str) -> None:
+    """But makes it no English one; thoughts and answer must still agree."""
+    whole = around("boxed-after", problem)
+    for language in ("fr", "zh", "ru"):
+        assert check(whole, text_of(language), text_of(language, 60), detector=detector).consistent
+        assert not check(whole, text_of(language), text_of("en", 80), detector=detector).consistent
+
+
+def test_the_language_of_instructions_is_a_setting(detector: LanguageDetector) -> None:
+    """Without one, the part with more text decides."""
+    problem = around("magistral", cut(text_of("fr"), 60) + ".")
+    reply = text_of("en"), text_of("en", 60)
+    assert not check(problem, *reply, detector=detector).consistent
+    assert check(problem, *reply, detector=detector, settings=ConsistencySettings(instruction_language="")).consistent
+
+
+@pytest.mark.parametrize("draft", read("drafts.jsonl"), ids=lambda row: f"{row['topic']}-{row['language']}")
+@pytest.mark.parametrize("language", sorted(PROSE))
+def test_a_draft_of_code_without_a_fence_is_no_english(
+    detector: LanguageDetector, language: str, draft: dict[str, str]
+) -> None:
+    """Once or twice between the thoughts, with its English comments."""
+    thoughts, code = text_of(language, 200), f"\n{draft['code']}\n"
+    for text in (thoughts + code, thoughts + code + thoughts + code):
+        assert check(text_of(language, 80), text, text_of(language, 60), detector=detector).consistent
+
+
+@pytest.mark.parametrize("heading", ["**Step %d: Understand the problem.** ", "### Step %d: Understand the problem\n"])
+def test_english_headings_are_no_english_thoughts(detector: LanguageDetector, heading: str) -> None:
+    """Unless there is little else."""
+    sentences = [cut(text_of("zh"), 45)] * 3
+    thoughts = "\n".join(heading % number + sentence for number, sentence in enumerate(sentences, 1))
+    assert check(text_of("zh", 60), thoughts, text_of("zh", 60), detector=detector).consistent
+    english = "\n".join(heading % number for number in range(1, 12))
+    assert not check(text_of("zh", 60), english, text_of("zh", 60), detector=detector).consistent
 
 
 @pytest.mark.parametrize(
@@ -233,6 +313,8 @@ def test_an_english_instruction_does_not_make_an_english_problem(
         "```cpp\nint x;\n```\n```\n%s\n```",
         "<!-- %s -->",
         r"\boxed{%s}",
+        "x = 1;\n%s;\ny = 2;",
+        "## a\n**%s**",
     ],
 )
 def test_hiding_foreign_thoughts_in_markup_does_not_pay(detector: LanguageDetector, wrapping: str) -> None:

@@ -60,6 +60,39 @@ def test_code_is_removed(text: str, left: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "left"),
+    [
+        pytest.param("n = int(input())\nprint(n * 2)", "", id="Python"),
+        pytest.param("int main() {\n  int x; // a number\n\n  cin >> x;\n}", "", id="C++ with a comment"),
+        pytest.param("print(n * 2)", "print(n * 2)", id="one line"),
+        pytest.param("a + b = 5.\nDann (a + b)(a - b) = 15.", "a + b = 5. Dann (a + b)(a - b) = 15.", id="maths"),
+        pytest.param("* a = 1\n* b = 2", "* a = 1 * b = 2", id="a list"),
+        pytest.param("# Schritt 1\n# Schritt 2", "# Schritt 1 # Schritt 2", id="headings"),
+    ],
+)  # fmt: skip
+def test_code_without_a_fence_is_removed(code: str, left: str) -> None:
+    """Two statements or more in a row; what has signs in it only may be mathematics."""
+    assert words(f"Zuerst lesen wir die Zahl.\n{code}\nDas ist alles.") == " ".join(
+        f"Zuerst lesen wir die Zahl. {left} Das ist alles.".split()
+    )
+
+
+def test_sentences_with_a_semicolon_are_no_code() -> None:
+    """Hiding thoughts behind the marks of code must not pay."""
+    text = "We add the first two numbers (both odd);\nthen we compare the sum with the third one (even);\n" * 3
+    assert "then we compare the sum with the third one" in words(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<|im_start|>user\nHallo Welt<|im_end|>", "[INST] Hallo Welt [/INST]", "<|eot_id|>\nHallo Welt<|im_start|>user"],
+)  # fmt: skip
+def test_the_template_of_a_conversation_is_no_text(text: str) -> None:
+    """Whether a prompt comes as messages or written out."""
+    assert words(text) == "Hallo Welt"
+
+
+@pytest.mark.parametrize(
     "text",
     [
         pytest.param("It costs $5 and $6 or $7.", id="prices"),
@@ -141,7 +174,7 @@ HOSTILE = {
     "dollars": "$", "spaced dollars": "$ a", "brackets": r"\[", "parentheses": r"\(", "backticks": "` ",
     "growing": "`a``b", "fences": "```\n", "environments": r"\begin{align}", "macros": r"\boxed{", "braces": "{",
     "tags": "<a", "code tags": "<code>", "escapes": r"\$", "lines": "$\n ", "asy": "[asy]", "groups": r"\x{}[]{a",
-    "text": r"$\text{a}$",
+    "text": r"$\text{a}$", "statements": "a = 1;\n", "signs": "=;(", "turns": "<|a",
 }  # fmt: skip
 
 
