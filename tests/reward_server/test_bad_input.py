@@ -107,6 +107,12 @@ STDIO = {"stdin": "", "stdout": ""}
             "rollouts[0].completion[0]",
             id="two reasonings that differ",
         ),
+        pytest.param({"rollouts": [GOOD], "seed": "s" * 300_000}, "seed", id="an option of hundreds of kilobytes"),
+        pytest.param(
+            with_task(fn_name="f", tests=[{"input": [0] * 10_001, "output": 1}]),
+            "rollouts[0].task.tests[0].input",
+            id="more arguments than a call has",
+        ),
         pytest.param({"rollouts": [{**GOOD, "<x>[0]": 1}]}, "rollouts[0].<x>[0]", id="a field with an odd name"),
         pytest.param({"rollouts": [GOOD], "preset": "mistral"}, "preset", id="no such preset"),
         pytest.param(
