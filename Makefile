@@ -10,7 +10,7 @@ PORT ?= 8000
 # Handed to a benchmark: make bench-math ARGS='--rollouts rollouts.jsonl'
 ARGS ?=
 
-.PHONY: setup run serve test test-host test-compose lint bench bench-math bench-code bench-language bench-queue bench-scale soak clean
+.PHONY: setup run serve test test-host test-compose lint bench bench-math bench-code bench-language bench-queue bench-scale bench-body soak clean
 
 setup: $(STAMP)
 
@@ -47,6 +47,9 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.bench $(ARGS)
+
+bench-body: setup
+	$(BIN)/python -m benchmarks.bench_body $(ARGS)
 
 bench-math: setup
 	$(BIN)/python -m benchmarks.bench_math $(ARGS)

@@ -72,7 +72,7 @@ def _shapes() -> dict[str, bytes]:
     return {
         "64 groups of 16, 180 small tests": _code_batch([contest[place // 16] for place in range(1024)]),
         "the same without groups": _code_batch([contest[place // 16] for place in range(1024)], group=False),
-        "64 groups of 2, 100 tests of 3 kB": _code_batch([long_tests[place // 2] for place in range(64)]),
+        "32 groups of 2, 100 tests of 3 kB": _code_batch([long_tests[place // 2] for place in range(64)]),
         "1,024 tasks of 180 small tests": _code_batch([_contest(n, tests=180, chars=16) for n in range(1024)]),
         "the same without groups ": _code_batch([_contest(n, tests=180, chars=16) for n in range(1024)], group=False),
         "8,192 short math rollouts": _math(8192, words=1),

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import math
+import os
 import socket
+import stat
 import sys
 import tomllib
 from dataclasses import replace
@@ -23,6 +26,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -35,7 +39,7 @@ from reward_server.presets import Preset, PresetFileError, Presets, UnknownPrese
 from reward_server.sandbox_metrics import WorkerMetrics
 from reward_server.scoring_run import Server, ServerError, embedded_server, remote_server, score_rollouts
 from reward_server.service import Service, docker_settings, local_settings
-from reward_server.settings import SandboxSettings, Settings, SettingsError, load_settings
+from reward_server.settings import SandboxSettings, Settings, SettingsError, load_settings, unknown_variables
 from reward_server.tables import show_samples, show_summary
 from sandbox.docker import DockerJudge, DockerSettings
 from sandbox.host import Isolation, probe_host
@@ -46,6 +50,7 @@ from sandbox.worker import WorkerSettings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 people = Console(stderr=True)
+log = logging.getLogger(__name__)
 
 
 class Exit(IntEnum):
@@ -96,7 +101,14 @@ def serve(
         # Work has ended by then; what may still be under way is the sending of answers.
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds) + 5,
     )
-    _DrainingServer(config_of_server, application.state.service).run()
+    for name in unknown_variables():
+        log.warning("no such setting", extra={"variable": name})
+    try:
+        listening = config_of_server.bind_socket()
+    except SystemExit:
+        # Uvicorn has said why, and nothing has been started yet.
+        raise typer.Exit(Exit.BAD_INPUT) from None
+    _DrainingServer(config_of_server, application.state.service).run(sockets=[listening])
 
 
 class _DrainingServer(uvicorn.Server):
@@ -239,7 +251,7 @@ def presets(
     elif name is None:
         table = Table("preset", "hash", "what it is")
         for preset in known:
-            table.add_row(preset.name, preset.hash[:19] + "…", preset.description)
+            table.add_row(escape(preset.name), preset.hash[:19] + "…", escape(preset.description))
         Console().print(table)
     else:
         found = [preset for preset in known if preset.name == name]
@@ -278,7 +290,7 @@ def _complain(message: str) -> None:
 def _read_rollouts(file: Path) -> list[dict[str, Any]]:
     """Read and check every line before anything is scored, so that a slip in the last one costs no hour."""
     try:
-        text = sys.stdin.read().removeprefix("\ufeff") if str(file) == "-" else file.read_text("utf-8-sig")
+        text = (sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         _refuse(f"{file}: {error}")
     rollouts: list[dict[str, Any]] = []
@@ -292,7 +304,7 @@ def _read_rollouts(file: Path) -> list[dict[str, Any]]:
             rollout = json.loads(line)
             rollouts.append(rollout | {"id": str(len(rollouts))} if rollout.get("id") is None else rollout)
         except ApiError as error:
-            faults += [f"{file}:{number}: {_within_line(fault.loc)}: {fault.message}" for fault in error.errors]
+            faults += [f"{file}:{number}: {_of_line(fault.loc)}: {fault.message}" for fault in error.errors]
     if faults:
         _refuse("\n".join(faults[:20]))
     if not rollouts:
@@ -300,8 +312,8 @@ def _read_rollouts(file: Path) -> list[dict[str, Any]]:
     return rollouts
 
 
-def _within_line(loc: str) -> str:
-    return loc.removeprefix("rollouts[0]").removeprefix(".") or "rollout"
+def _of_line(loc: str) -> str:
+    return "rollout" if loc == "body" else loc
 
 
 def _overrides(pairs: list[str]) -> dict[str, Any]:
@@ -317,11 +329,22 @@ def _overrides(pairs: list[str]) -> dict[str, Any]:
             place = place.setdefault(table, {})
             if not isinstance(place, dict):
                 _refuse(f"--override {pair}: {table} is given a value elsewhere")
-        try:
-            place[switch] = json.loads(text, parse_constant=_refuse)
-        except ValueError:
-            place[switch] = text
+        value = _value(pair, text)
+        before = place.get(switch)
+        if switch in place and isinstance(before, dict) != isinstance(value, dict):
+            _refuse(f"--override {pair}: {switch} is given a value elsewhere")
+        place[switch] = before | value if isinstance(before, dict) else value
     return overrides
+
+
+def _value(pair: str, text: str) -> Any:
+    def refuse(number: str) -> NoReturn:
+        _refuse(f"--override {pair}: {number} is no value")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except ValueError:
+        return text
 
 
 def _scored(
@@ -341,11 +364,13 @@ def _scored(
 
 def _write(lines: TextIO, batch: list[dict[str, Any]], *, first: bool) -> None:
     try:
-        if first and lines is not sys.stdout:
+        if first and lines is not sys.stdout and stat.S_ISREG(os.fstat(lines.fileno()).st_mode):
             lines.truncate(0)  # what an earlier run left is kept until there is something to replace it
         lines.writelines(json.dumps(result, ensure_ascii=False) + "\n" for result in batch)
         lines.flush()
     except OSError as error:
+        # What is left in the buffer would fail once more when the interpreter ends, with a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), lines.fileno())
         _refuse(f"results cannot be written: {error}")
 
 

@@ -23,6 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 from reward_server.errors import invalid
 from reward_server.models import (
     LISTED_FAULTS,
+    MAX_OPTION_BYTES,
     MAX_ROLLOUTS,
     MOST_FAULTS,
     FieldError,
@@ -41,7 +42,7 @@ _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _BETWEEN_ITEMS = re.compile(rb"[\s,]*")
 _BEFORE_FIELDS = re.compile(rb"\s*\{")
 _BEFORE_VALUE = re.compile(rb'[\s,]*"(?:[^"\\]|\\.)*+"\s*:\s*')
-_PROSE = re.compile(r"(rollouts\[\d+\]\.)?(prompt|completion)\b")
+_PROSE = re.compile(r"(rollouts\[\d+\]\.)?(prompt|completion)")
 # A body up to this size that is no JSON is decoded whole for the words and the place of the fault.
 _EXPLAINED_BYTES = 256 * 1024
 # A body beyond this, with half a character in it, is decoded in a thread.
@@ -187,6 +188,10 @@ def _cut_as(text: bytes, body: bytes) -> tuple[bytes, Sequence[_Text]] | None:
     """Cut `body` where `text` is cut, which has the same length and structure."""
     fields = msgspec.json.decode(text, type=_Fields)
     options = {name: value for name, value in fields.items() if name != "rollouts"}
+    too_large = [name for name, value in options.items() if len(value) > MAX_OPTION_BYTES]
+    if too_large:
+        message = f"larger than {MAX_OPTION_BYTES} bytes"
+        raise _FaultsError([FieldError(loc=_printable(name), message=message) for name in too_large])
     rollouts = fields.get("rollouts")
     if rollouts is None or bytes(memoryview(rollouts)[:1]) != b"[":
         # Never a batch, and said so in the words of the others.
@@ -270,10 +275,11 @@ def _repaired(text: bytes, prefix: str) -> bytes:
 
 
 def _is_broken(path: str, text: str) -> bool:
-    return _SURROGATE.search(text) is not None and _PROSE.match(path) is None
+    return _SURROGATE.search(text) is not None and _PROSE.fullmatch(path) is None
 
 
 def _strings(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Every string with where it stands, but for what a model or its prompt says."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, list):
@@ -281,8 +287,10 @@ def _strings(value: object, path: str) -> Iterator[tuple[str, str]]:
             yield from _strings(item, f"{path}[{place}]")
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield f"{path}.{key}".lstrip("."), key
-            yield from _strings(item, f"{path}.{key}".lstrip("."))
+            inside = f"{path}.{key}".lstrip(".")
+            yield inside, key
+            if _PROSE.fullmatch(inside) is None:
+                yield from _strings(item, inside)
 
 
 def _printable(path: str) -> str:

@@ -64,6 +64,7 @@ MAX_ITEMS = 10_000
 MAX_REFERENCES = 100
 MAX_OVERRIDES = 2_000
 MAX_NAME_CHARS = 200
+MAX_OPTION_BYTES = 256 * 1024
 
 
 def _few(overrides: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -222,7 +223,7 @@ class StdioTest:
 class CallTest:
     """Call the task's `fn_name` with the positional arguments in `input`, compare the result with `output`."""
 
-    input: list[FiniteJson]
+    input: Annotated[list[FiniteJson], Field(max_length=MAX_ITEMS)]
     output: FiniteJson
 
 

@@ -82,12 +82,14 @@ v1_router = APIRouter(prefix="/v1", dependencies=[Depends(authorise)], responses
 # ---- health --------------------------------------------------------------------------------------------------------
 
 
+@open_router.head("/healthz", include_in_schema=False)
 @open_router.get("/healthz", tags=["health"])
 async def healthz() -> dict[str, str]:
     """Live: the event loop answers."""
     return {"status": "ok", "version": __version__}
 
 
+@open_router.head("/readyz", include_in_schema=False)
 @open_router.get("/readyz", tags=["health"], responses={503: {"description": "Not ready; `parts` says why."}})
 async def readyz(service: TheService) -> JSONResponse:
     """Ready: the pools are warm and every configured part works."""

@@ -249,7 +249,12 @@ class _Scoring:
             return rollout.group
         if self.preset.group.absent == "rollout":
             return f"rollout:{self.id}"
-        return group_label(completions.problem_of(rollout.prompt), self.tasks.asked(rollout.task).digest)
+        try:
+            return group_label(completions.problem_of(rollout.prompt), self.tasks.asked(rollout.task).digest)
+        except Exception:
+            # A fault of ours. Its result must have a group all the same, or it would end the whole batch.
+            log.exception("task not read", extra={"rollout": self.id})
+            return f"rollout:{self.id}"
 
     def read_task(self) -> None:
         """Find out what is asked, and draw its tests; raises BadJobError where nobody can judge it."""

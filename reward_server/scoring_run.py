@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -20,6 +23,8 @@ _BATCH = 256
 _READY_SECONDS = 120.0
 # How long a server may say that it is full.
 _FULL_SECONDS = 600.0
+# How long we wait before coming back, whatever the server asks for.
+_LONGEST_PAUSE_SECONDS = 60.0
 # No answer for longer than a server takes for its slowest request: it hangs.
 _SILENT_SECONDS = 1200.0
 _COME_BACK = (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS)
@@ -42,13 +47,17 @@ class Server:
 
 @contextmanager
 def remote_server(url: str, token: str | None) -> Iterator[Server]:
-    """Connect to the server at `url`. Raises ServerError where that is no address."""
+    """Connect to the server at `url`. Raises ServerError where that is no address, or the token no token."""
+    if token and not token.isascii():
+        raise ServerError("a token is ASCII, or no header could carry it", refused=True)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         client = httpx.Client(base_url=url, headers=headers, timeout=httpx.Timeout(10.0, read=_SILENT_SECONDS))
     except httpx.InvalidURL as error:
         raise ServerError(f"{url!r} is no address: {error}", refused=True) from None
     with client:
+        if client.base_url.scheme not in {"http", "https"} or not client.base_url.host:
+            raise ServerError(f"{url!r} is no address: write it as http://host:port", refused=True)
         yield Server(client)
 
 
@@ -85,8 +94,8 @@ def score_rollouts(
             if size == 1:
                 raise ServerError(str(error), refused=True) from None
             size = min(size, len(rollouts)) // 2
-        except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
-            raise ServerError(f"{server.client.base_url}: {error}") from None
+        except httpx.TransportError as error:
+            raise ServerError(f"{server.client.base_url}: {str(error) or type(error).__name__}") from None
         else:
             rollouts = rollouts[size:]
 
@@ -107,7 +116,7 @@ def _score_batch(
         with server.client.stream("POST", "/v1/score/stream", content=body, headers=headers) as response:
             if response.status_code == httpx.codes.OK:
                 for line in _lines(response):
-                    document = json.loads(line)
+                    document = _document(line)
                     if "index" in document:
                         scored[document.pop("index")] = document
                         on_result()
@@ -116,7 +125,8 @@ def _score_batch(
         if response.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
             raise _TooLargeError(_detail(response))
         if response.status_code not in _COME_BACK or time.monotonic() > give_up:
-            raise ServerError(_detail(response), refused=response.is_client_error)
+            full = response.status_code in _COME_BACK
+            raise ServerError(_detail(response), refused=response.is_client_error and not full)
         time.sleep(_pause(response))
     if len(scored) != len(rollouts):
         raise ServerError(f"the server broke off after {len(scored)} of {len(rollouts)} results")
@@ -124,9 +134,30 @@ def _score_batch(
 
 
 def _pause(response: httpx.Response) -> float:
-    """Seconds to wait before coming back; a date or nonsense in `Retry-After` is a second."""
+    """Seconds to wait before coming back: what the server asks for, as a number or a date (RFC 9110), within reason."""
     said = response.headers.get("Retry-After", "")
-    return min(float(said), _FULL_SECONDS) if said.isdecimal() else 1.0
+    try:
+        seconds = float(said)
+    except ValueError:
+        seconds = _seconds_until(said)
+    return min(max(seconds, 0.1), _LONGEST_PAUSE_SECONDS) if math.isfinite(seconds) else 1.0
+
+
+def _seconds_until(date: str) -> float:
+    try:
+        return (parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):  # no date, or one without a zone
+        return 1.0
+
+
+def _document(line: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(line)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise ServerError("what answers there is no reward server")
+    return document
 
 
 def _lines(response: httpx.Response) -> Iterator[bytes]:

@@ -8,6 +8,7 @@ Only `__main__` and `create_app` read this; everything else is handed what it ne
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -124,7 +125,24 @@ class Settings(_Settings):
             if tokens and not values["api_tokens"]:
                 # Whoever sets it means to be asked for a token; serving without one would be a silent surprise.
                 raise SettingsError("REWARD_API_TOKENS is set but holds no token")
+            if not tokens.isascii():
+                raise SettingsError("REWARD_API_TOKENS: a token is ASCII, or no header could carry it")
         super().__init__(**values)
+
+
+# What Kubernetes writes into the environment of a pod for each service (`enableServiceLinks`).
+_OF_KUBERNETES = re.compile("_SERVICE_HOST$|_SERVICE_PORT(_|$)|_PORT$|_PORT_[0-9]+_(TCP|UDP|SCTP)")
+
+
+def unknown_variables() -> list[str]:
+    """Name the environment variables that look like settings of ours and are none.
+
+    Not refused: Kubernetes sets REWARD_SERVER_PORT and its like for a service of that name, and means nothing by it.
+    """
+    known = {f"REWARD_{name.upper()}" for name in Settings.model_fields} | {"REWARD_CONFIG", "REWARD_TOKEN"}
+    known |= {f"SANDBOX_{name.upper()}" for name in SandboxSettings.model_fields}
+    found = [name for name in os.environ if name.startswith(("REWARD_", "SANDBOX_")) and name not in known]
+    return sorted(name for name in found if not _OF_KUBERNETES.search(name))
 
 
 def load_settings(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:

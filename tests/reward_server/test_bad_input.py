@@ -87,6 +87,32 @@ STDIO = {"stdin": "", "stdout": ""}
             "rollouts[0].task.fn_name",
             id="no name of a function",
         ),
+        pytest.param(
+            with_task(fn_name="f" * 201, tests=[{"input": [], "output": 1}]),
+            "rollouts[0].task.fn_name",
+            id="a name that is a text",
+        ),
+        pytest.param(
+            with_task(fn_name="f", input_output={"inputs": [[1]], "outputs": [1], "fn_name": "g"}),
+            "rollouts[0].task",
+            id="two names of functions",
+        ),
+        pytest.param(
+            {"rollouts": [GOOD], "overrides": {"language": {"consistency": {"families": [["x"]] * 3_000}}}},
+            "overrides",
+            id="more switches than there are",
+        ),
+        pytest.param(
+            {"rollouts": [{**GOOD, "completion": [{"role": "assistant", "reasoning": "a", "reasoning_content": "b"}]}]},
+            "rollouts[0].completion[0]",
+            id="two reasonings that differ",
+        ),
+        pytest.param({"rollouts": [GOOD], "seed": "s" * 300_000}, "seed", id="an option of hundreds of kilobytes"),
+        pytest.param(
+            with_task(fn_name="f", tests=[{"input": [0] * 10_001, "output": 1}]),
+            "rollouts[0].task.tests[0].input",
+            id="more arguments than a call has",
+        ),
         pytest.param({"rollouts": [{**GOOD, "<x>[0]": 1}]}, "rollouts[0].<x>[0]", id="a field with an odd name"),
         pytest.param({"rollouts": [GOOD], "preset": "mistral"}, "preset", id="no such preset"),
         pytest.param(
@@ -101,6 +127,71 @@ def test_a_request_that_is_none_is_refused_with_its_field_named(server, body, lo
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert loc in [error["loc"] for error in answer.json()["errors"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "loc"),
+    [
+        pytest.param({"checker": "nope"}, "rollouts[0].task.checker", id="no such checker"),
+        pytest.param({"checker": 5}, "rollouts[0].task.checker", id="no type of a checker"),
+        pytest.param({"checker": {"kind": "nope"}}, "rollouts[0].task.checker.kind", id="no such kind of one"),
+        pytest.param({"checker": {"kind": "exact", "foo": 1}}, "rollouts[0].task.checker.foo", id="a field of its own"),
+        pytest.param({"tests": [{"stdin": 5, "stdout": ""}]}, "rollouts[0].task.tests[0].stdin", id="no text"),
+        pytest.param({"tests": [{"stdin": "", "stdout": "", "x": 1}]}, "rollouts[0].task.tests[0].x", id="in a test"),
+    ],
+)
+def test_a_field_of_several_types_is_refused_by_the_one_it_has(server, change, loc):
+    """One fault, in the path that the client wrote: nobody hears of types that the field was never meant to be."""
+    answer = server.post("/v1/score", json=with_task(**{"tests": [STDIO]} | change))
+    assert answer.status_code == 422
+    assert [error["loc"] for error in answer.json()["errors"]] == [loc]
+
+
+IO_STRINGS = [
+    pytest.param('{"inputs": ["\\ud800"], "outputs": ["x"]}', id="half a character"),
+    pytest.param('{"inputs": [' + "[" * 400 + "]" * 400 + '], "outputs": [1], "fn_name": "f"}', id="too deep"),
+    pytest.param('{"inputs": [[' + "9" * 6_000 + ']], "outputs": [1], "fn_name": "f"}', id="a number of 6,000 digits"),
+    pytest.param('{"inputs": ["x"], "outputs": [NaN]}', id="NaN"),
+    pytest.param("{", id="no JSON"),
+]
+
+
+@pytest.mark.parametrize("text", IO_STRINGS)
+@pytest.mark.parametrize("group", [None, "g"], ids=["no group", "group"])
+def test_an_input_output_string_is_read_by_the_rules_of_the_body(server, text, group):
+    """What could not stand in the body cannot stand in a string in it: refused by name, never a 500."""
+    rollout = with_task(input_output=text)["rollouts"][0] | {"group": group}
+    answer = server.post("/v1/score", json={"rollouts": [GOOD, rollout]})
+    assert answer.status_code == 422, answer.text
+    assert [error["loc"] for error in answer.json()["errors"]] == ["rollouts[1].task.input_output"]
+
+
+@pytest.mark.parametrize("text", IO_STRINGS)
+def test_so_it_is_where_a_program_is_judged_alone(server, text):
+    """In the words of that request."""
+    answer = server.post("/v1/judge", json={"code": "print(1)", "language": "python", "input_output": text})
+    assert answer.status_code == 422, answer.text
+    assert [error["loc"] for error in answer.json()["errors"]] == ["input_output"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param('["\\ud800"]', id="half a character"),
+        pytest.param("[" * 900 + "]" * 900, id="too deep"),
+        pytest.param("9" * 6_000, id="a number of 6,000 digits"),
+        pytest.param("1e999", id="an infinity"),
+        pytest.param("[", id="no JSON"),
+    ],
+)
+@pytest.mark.parametrize("group", [None, "g"], ids=["no group", "group"])
+def test_a_document_within_a_test_that_nobody_can_read_is_a_broken_task(server, document, group):
+    """LiveCodeBench writes arguments as JSON in strings. Sending it again would not help, and its neighbours score."""
+    broken = {"inputs": [document], "outputs": ["1"], "fn_name": "f"}
+    rollout = with_task(input_output=broken)["rollouts"][0] | {"group": group}
+    results = server.post("/v1/score", json={"rollouts": [GOOD, rollout]}).json()["results"]
+    assert results[0]["reward"] == 1.1
+    assert (results[1]["error"]["kind"], results[1]["error"]["retryable"]) == ("bad_task", False)
 
 
 @pytest.mark.parametrize("path", ["/v1/score", "/v1/score/stream", "/v1/verify", "/v1/judge", "/v1/execute"])
@@ -189,6 +280,16 @@ def test_a_broken_encoding_is_refused(server, body, encoding, status):
     """By name."""
     answer = server.post("/v1/score", content=body, headers={"Content-Encoding": encoding})
     assert answer.status_code == status
+
+
+def test_a_gzip_stream_may_have_members(server):
+    """As log shippers and `cat a.gz b.gz` make them (RFC 1952); what follows the last must be one, too."""
+    body = json.dumps({"rollouts": [GOOD]}).encode()
+    members = gzip.compress(body[:20]) + gzip.compress(body[20:])
+    answer = server.post("/v1/score", content=members, headers={"Content-Encoding": "gzip"})
+    assert answer.json()["results"][0]["verdict"] == "correct"
+    answer = server.post("/v1/score", content=members + b"more", headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == 422
 
 
 def test_too_many_rollouts_are_413(server):

@@ -59,6 +59,63 @@ def outcome(result):
     return result["reward"], result["verdict"]
 
 
+# ---- tasks ---------------------------------------------------------------------------------------------------------
+
+
+BROKEN_TASKS = [
+    pytest.param({"kind": "math", "answer": "\\frac{1}{"}, id="a reference that cannot be read"),
+    pytest.param({"kind": "math", "answer": ""}, id="an empty one"),
+    pytest.param({"kind": "code", "language": "klingon", "tests": ECHO}, id="no such language"),
+    pytest.param(
+        {"kind": "code", "language": "cpp", "fn_name": "f", "tests": [{"input": [1], "output": 1}]},
+        id="a function in a language that has no calls",
+    ),
+    pytest.param(
+        {"kind": "code", "input_output": {"inputs": ["["], "outputs": ["1"], "fn_name": "f"}},
+        id="a test that is no JSON",
+    ),
+]
+
+
+@pytest.mark.parametrize("task", BROKEN_TASKS)
+@pytest.mark.parametrize(
+    "completion",
+    [
+        pytest.param("no tags", id="no thoughts"),
+        pytest.param(f"{THINK}no answer", id="no answer"),
+        pytest.param(f"{THINK}\\boxed{{1}}\n```python\nprint(1)\n```", id="well formed"),
+    ],
+)
+def test_a_task_that_nobody_can_judge_has_no_reward_whatever_the_format(score, task, completion):
+    """A group holds real rewards or none: 0 for the badly formatted alone would be its only lesson."""
+    result = score(rollout(completion, task))
+    assert (result["status"], result["error"]["kind"]) == ("unscored", "bad_task")
+
+
+def test_too_few_tests_are_no_task_whatever_the_format(score):
+    """Where the preset says so."""
+    task = {"kind": "code", "language": "python", "tests": ECHO}
+    result = score(rollout("no tags", task), code={"fewer_tests": "unscored"})
+    assert result["error"]["kind"] == "bad_task"
+    assert outcome(score(rollout("no tags", task))) == (0.0, "format_error")
+
+
+@pytest.mark.parametrize("references", [["7", "\\frac{1}{"], ["\\frac{1}{", "7"], ["7", ""]])
+def test_a_reference_that_cannot_be_read_may_be_the_right_one(score, references):
+    """What matches another is right; what matches none is not known to be wrong."""
+    assert score(math(references, box="7"))["verdict"] == "correct"
+    assert score(math(references, box="5"))["error"]["kind"] == "bad_task"
+
+
+@pytest.mark.parametrize("limits", [None, {"cpu_seconds": 2}])
+def test_the_group_of_a_rollout_without_one_tells_problems_apart(score, limits):
+    """And does not ask about limits."""
+    program = "print(input())"
+    one, same = code(program, ECHO), code(program, ECHO, limits=limits)
+    other = {**one, "prompt": "Another problem with the same tests."}
+    assert score(one)["group"] == score(same)["group"] != score(other)["group"]
+
+
 # ---- format (2.2.1) ------------------------------------------------------------------------------------------------
 
 
@@ -76,6 +133,10 @@ def outcome(result):
         pytest.param("<think>a</think>one half", id="no box"),
         pytest.param("<think>a</think>\\boxed{\\frac12", id="the box never closes"),
         pytest.param("<think>a</think>\\boxed{ }", id="an empty box"),
+        pytest.param("<think>a</think>\\boxed{\\,}", id="a box with a space of TeX"),
+        pytest.param("<think>a</think>\\boxed{{}~}", id="a box with empty braces"),
+        pytest.param("<think>a</think>\\boxed{$$}", id="a box with empty mathematics"),
+        pytest.param("<think>a</think>\\boxed{\\text{}\\quad}", id="a box with an empty text"),
         pytest.param("", id="nothing"),
     ],
 )
@@ -257,6 +318,15 @@ def test_names_of_a_language_are_aliases(score, name):
 def test_names_of_cpp_are_aliases(score, name):
     """On both sides."""
     assert outcome(score(code(CPP_ECHO, ECHO, language="c++", block=name))) == (1.1, "accepted")
+
+
+@pytest.mark.parametrize("first", ["", "\n \n"])
+def test_an_empty_block_is_none(score, first):
+    """As an empty box is none; where another one holds code, it is the first all the same."""
+    task = {"kind": "code", "language": "python", "tests": ECHO}
+    empty = f"{THINK}{ENGLISH}.\n```python\n{first}```\n"
+    assert outcome(score(rollout(empty, task))) == (0.0, "format_error")
+    assert outcome(score(rollout(empty + "```python\nprint(input())\n```", task))) == (0.2, "wrong_answer")
 
 
 def test_a_block_in_another_language_is_no_code(score):

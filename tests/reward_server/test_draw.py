@@ -1,9 +1,14 @@
 """Tests are drawn by hash of (task, group, seed), never by arrival (2.2.2)."""
 
+import json
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reward_server.rewards.draw import draw
+from reward_server.models import CodeTask
+from reward_server.rewards.draw import draw, group_label
+from reward_server.rewards.tasks import Tasks
 
 texts = st.text(max_size=20)
 
@@ -37,3 +42,38 @@ def test_every_test_is_drawn_about_as_often():
         for place in draw(40, 20, tests="t", group=str(group), seed=""):
             counts[place] += 1
     assert all(abs(count - 1_000) < 112 for count in counts)
+
+
+STDIO = [{"stdin": f"{n}\n", "stdout": f"{n}\n"} for n in range(40)]
+PAIRS = {"inputs": [test["stdin"] for test in STDIO], "outputs": [test["stdout"] for test in STDIO]}
+
+
+def asked(**task):
+    return Tasks().asked(CodeTask.model_validate_json(json.dumps({"kind": "code", **task})))
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        pytest.param({"input_output": PAIRS}, id="as APPS writes it"),
+        pytest.param({"input_output": json.dumps(PAIRS)}, id="in a string"),
+        pytest.param({"tests": STDIO, "limits": {"cpu_seconds": 2}}, id="with other limits"),
+        pytest.param({"tests": STDIO, "checker": "exact"}, id="with another checker"),
+        pytest.param({"tests": STDIO, "language": "py"}, id="with its language named"),
+    ],
+)
+def test_what_is_asked_is_the_same_however_it_is_written(task):
+    """So a task without a group draws the same tests, and is one group, in each of these."""
+    assert asked(**task) == asked(tests=STDIO)
+
+
+def test_other_tests_ask_something_else():
+    """If only one differs."""
+    assert asked(tests=[*STDIO[1:], {"stdin": "", "stdout": ""}]) != asked(tests=STDIO)
+
+
+def test_the_group_of_a_rollout_without_one_is_its_problem_and_task():
+    """Two problems with one answer are two groups: their rewards say nothing about one another."""
+    assert group_label("What is 1 + 1?", "a") == group_label("What is 1 + 1?", "a")
+    labels = {group_label(problem, task) for problem in (None, "What is 1 + 1?", "Smallest prime?") for task in "ab"}
+    assert len(labels) == 6

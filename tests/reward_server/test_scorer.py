@@ -10,7 +10,7 @@ from language_id.detector import LanguageDetector
 from reward_server.deadline import Deadline
 from reward_server.math.verifier import MathVerifier
 from reward_server.metrics import Metrics
-from reward_server.models import Rollout
+from reward_server.models import CodeTask, Rollout, StdioTest
 from reward_server.presets import Presets
 from reward_server.scorer import Batch, Scorer
 from sandbox.absent import AbsentJudge
@@ -70,6 +70,15 @@ def test_a_fault_that_nobody_foresaw_is_an_internal_error():
     broken, good = scored(BrokenJudge(""), [CODE, MATH])
     assert (broken.status, broken.reward, broken.error.kind) == ("unscored", None, "internal_error")
     assert broken.error.retryable
+    assert good.reward == pytest.approx(1.1)
+
+
+def test_a_task_that_cannot_even_be_read_costs_its_own_rollout_alone():
+    """The wire lets no such task in; should one come all the same, its neighbours have their rewards."""
+    test = StdioTest(stdin="\ud800", stdout="")
+    task = CodeTask.model_construct(kind="code", language="python", tests=[test], fn_name=None, input_output=None)
+    broken, good = scored(AbsentJudge(""), [CODE.model_copy(update={"task": task}), MATH])
+    assert (broken.status, broken.error.kind) == ("unscored", "internal_error")
     assert good.reward == pytest.approx(1.1)
 
 

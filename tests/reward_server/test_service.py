@@ -309,3 +309,31 @@ def test_documents_of_any_length_leave_the_loop_free(server):
     assert server.post("/v1/language", json={"texts": [english]}).json()["results"][0]["label"] == "en"
     rollout = {**GOOD, "completion": f"<think>{english}</think>{'```x ' * 100_000}\\boxed{{1}}"}
     assert server.post("/v1/score", json={"rollouts": [rollout]}).json()["results"][0]["verdict"] == "correct"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_probes_may_ask_for_the_head_alone(server, path):
+    """As load balancers do."""
+    answer = server.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_a_body_that_does_not_come_is_408():
+    """Nobody holds a connection by not sending; the answer says why, and the connection ends."""
+    with served(read_seconds=0.2) as running:
+        address = urlsplit(str(running.client.base_url))
+        with socket.create_connection((address.hostname, address.port), timeout=60) as slow:
+            slow.sendall(b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            received = b""
+            while chunk := slow.recv(65536):
+                received += chunk
+    assert received.startswith(b"HTTP/1.1 408")
+    assert b"the body was not there within 0.2 s" in received
+
+
+def test_a_large_batch_is_answered_whole(server):
+    """Rollouts by the thousand that are begun, read and answered in turns keep their order and lose nobody."""
+    rollouts = [{**GOOD, "id": str(n), "completion": f"<think>a</think>\\boxed{{{n % 3}}}"} for n in range(3_000)]
+    results = server.post("/v1/score", json={"rollouts": rollouts}).json()["results"]
+    assert [result["id"] for result in results] == [rollout["id"] for rollout in rollouts]
+    assert [result["verdict"] == "correct" for result in results] == [n % 3 == 1 for n in range(3_000)]
