@@ -32,12 +32,11 @@ def check(completion: Completion, task: Task) -> Format:
             found = not all(map(is_blank, boxes))
             return Format(None if found else "the answer part holds no final answer in \\boxed{}", boxes=boxes)
         case CodeTask():
-            named = blocks(completion.answer)
-            block = next(named, None)
-            if block is None:
-                return Format("the answer part holds no fenced code block with a language name")
-            holds_code = bool(block.code.strip()) or any(other.code.strip() for other in named)
-            return Format(None if holds_code else "the fenced code block is empty", block=block)
+            block = next(blocks(completion.answer), None)
+            found = block is not None
+            return Format(
+                None if found else "the answer part holds no fenced code block with a language name", block=block
+            )
         case _:
             return Format(None)
 

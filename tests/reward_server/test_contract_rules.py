@@ -321,11 +321,11 @@ def test_names_of_cpp_are_aliases(score, name):
 
 
 @pytest.mark.parametrize("first", ["", "\n \n"])
-def test_an_empty_block_is_none(score, first):
-    """As an empty box is none; where another one holds code, it is the first all the same."""
+def test_an_empty_block_is_a_block(score, first):
+    """The rule asks for a fence with a language name; what it holds is for the tests, and the first is the first."""
     task = {"kind": "code", "language": "python", "tests": ECHO}
     empty = f"{THINK}{ENGLISH}.\n```python\n{first}```\n"
-    assert outcome(score(rollout(empty, task))) == (0.0, "format_error")
+    assert outcome(score(rollout(empty, task))) == (0.2, "wrong_answer")
     assert outcome(score(rollout(empty + "```python\nprint(input())\n```", task))) == (0.2, "wrong_answer")
 
 
