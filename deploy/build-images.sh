@@ -46,7 +46,7 @@ rootfs() { # rootfs NAME PACKAGES: import a root file system, unless dockerd has
 
 context() { # what the Dockerfile copies, and the wheels of the very versions that constraints.txt names
     mkdir -p "$scratch/context/owns"
-    cp -r pyproject.toml README.md LICENSE CHANGELOG.md constraints.txt reward_server sandbox language_id \
+    cp -r pyproject.toml hatch_build.py README.md LICENSE CHANGELOG.md constraints.txt reward_server sandbox language_id \
         "$scratch/context/"
     find "$scratch/context" -name __pycache__ -prune -exec rm -rf {} +
     # The dates of files are part of a wheel; with one date the same sources are the same layer.

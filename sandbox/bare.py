@@ -30,11 +30,11 @@ from sandbox.inside.scratch import Scratch
 from sandbox.jailed import JailSlot
 from sandbox.models import SandboxUnavailableError
 from sandbox.runs import Outcome
-from sandbox.slot import Jail
+from sandbox.slot import Jail, in_memory
 
 _DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _LOADERS: Final = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1")
-_ENVIRONMENT: Final = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
+_ENVIRONMENT: Final = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "LD_BIND_NOW": "1"}
 _END_SECONDS: Final = 15.0
 _ALIASED_HEADER: Final = "/precompiled"
 
@@ -213,21 +213,24 @@ class BareSlot(JailSlot):
 
     def _launch(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
         self._said = os.memfd_create("said", os.MFD_CLOEXEC)
-        modules = _sealed_modules()
-        source = "import sys; sys.path.insert(0, sys.argv[2]); from sandbox.inside import zygote; zygote.main()"
+        files = jail.inside_files()
+        native = in_memory("native", files.pop(jail.NATIVE))
+        modules = in_memory("modules", _archive(files))
+        source = "import sys; sys.path.insert(0, sys.argv[3]); from sandbox.inside import zygote; zygote.main()"
         command = [self._host.interpreter.executable, "-s", "-S", "-P", "-B", "-X", "utf8", "-c", source]
         try:
             return subprocess.Popen(
-                [*command, str(theirs.fileno()), f"/proc/self/fd/{modules}"],
+                [*command, str(theirs.fileno()), f"/proc/self/fd/{native}", f"/proc/self/fd/{modules}"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._said,
-                pass_fds=(theirs.fileno(), modules),
+                pass_fds=(theirs.fileno(), native, modules),
                 env=_ENVIRONMENT,
                 cwd="/",
                 start_new_session=True,
             )
         finally:
+            os.close(native)
             os.close(modules)
 
     def _set_up(self) -> None:
@@ -268,15 +271,13 @@ class BareSlot(JailSlot):
             self._place = None
 
 
-def _sealed_modules() -> int:
-    """What runs inside, as an archive in memory that the interpreter imports from."""
+def _archive(files: dict[str, bytes]) -> bytes:
+    """What runs inside, for the interpreter to import from."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
-        for name, content in jail.inside_files().items():
+        for name, content in files.items():
             file.writestr(name, content)
-    fd = os.memfd_create("modules", os.MFD_CLOEXEC)
-    os.write(fd, archive.getvalue())
-    return fd
+    return archive.getvalue()
 
 
 def _view(host: Host, scratch: str) -> dict[str, object]:

@@ -17,6 +17,8 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from sandbox.inside import wire
+
 _PREFIX: Final = "reward-sandbox"
 # In a container every server may have the same process id; the token tells this life of it from the one before.
 _TOKEN: Final = secrets.token_hex(4)
@@ -57,39 +59,19 @@ class Group:
     def _paths(self) -> tuple[Path, ...]:
         return (self.path,) if self._cpu_path is None else (self.path, self._cpu_path)
 
-    def usage_bytes(self) -> int:
-        """What the group holds now."""
-        return int(self._read("usage"))
+    def open(self) -> dict[str, int]:
+        """The files that `wire.GROUP_FILES` names, opened once. They are the group's, and closed with it."""
+        for name in wire.GROUP_FILES:
+            path = self._path_of(name)
+            if name not in self._fds and path is not None:
+                mode = os.O_RDWR if name in ("limit", "peak") else os.O_RDONLY
+                self._fds[name] = os.open(path, mode | os.O_CLOEXEC)
+        return dict(self._fds)
 
-    def cached_bytes(self) -> int:
-        """What of that is page cache, which the kernel takes back when it is needed. Files in a tmpfs are not."""
-        fields = dict(line.split() for line in self._read("stat").splitlines())
-        return int(fields[b"inactive_file"]) + int(fields[b"active_file"])
-
-    def cpu_seconds(self) -> float | None:
-        """What everything that ever ran in the group has used; None where that is not counted."""
-        if self._names is _V2:
-            fields = dict(line.split() for line in self._read("cpu").splitlines())
-            return int(fields[b"usage_usec"]) / 1e6
-        return int(self._read("cpu")) / 1e9 if self._cpu_path is not None else None
-
-    def set_limit(self, limit_bytes: int) -> None:
-        """Hold the group to `limit_bytes` from now on."""
-        self._write("limit", limit_bytes)
-
-    def reset_peak(self) -> None:
-        """Start a new maximum. Version 2 can since Linux 6.12 only; before, the peak is that of the slot's life."""
-        with contextlib.suppress(OSError):
-            self._write("peak", 0)
-
-    def peak_bytes(self) -> int:
-        """The most the group held since `reset_peak`."""
-        return int(self._read("peak"))
-
-    def kills(self) -> int:
-        """How many processes of the group the kernel has killed for want of memory."""
-        fields = dict(line.split() for line in self._read("events").splitlines())
-        return int(fields.get(b"oom_kill", 0))
+    def _path_of(self, name: str) -> Path | None:
+        if name in self._names:
+            return self.path / self._names[name]
+        return self._cpu_path / _V1_CPU[name] if self._cpu_path is not None else None
 
     def remove(self) -> bool:
         """Remove the group. False while it is not empty; what stays is for the next sweep."""
@@ -98,20 +80,6 @@ class Group:
         self._fds.clear()
         removed = [_removed(path) for path in self._paths]
         return all(removed)
-
-    def _fd(self, what: str) -> int:
-        # Kept open: these files are read and written around every run.
-        if what not in self._fds:
-            mode = os.O_RDWR if what in ("limit", "peak") else os.O_RDONLY
-            path = self.path / self._names[what] if what in self._names else self._paths[-1] / _V1_CPU[what]
-            self._fds[what] = os.open(path, mode | os.O_CLOEXEC)
-        return self._fds[what]
-
-    def _read(self, what: str) -> bytes:
-        return os.pread(self._fd(what), 4096, 0)
-
-    def _write(self, what: str, value: int) -> None:
-        os.pwrite(self._fd(what), str(value).encode(), 0)
 
 
 def _removed(path: Path) -> bool:
@@ -136,7 +104,7 @@ def create() -> Group | None:
     try:
         for procs in group.procs_paths:
             procs.parent.mkdir(exist_ok=True)
-        group.usage_bytes(), group.cached_bytes(), group.kills(), group.cpu_seconds()
+        group.open()
         if names is _V2:
             (group.path / "memory.swap.max").write_text("0")
         else:

@@ -30,6 +30,8 @@ _PACKAGES: Final = "/packages"
 _OFFERED_PACKAGES: Final = ("numpy", "sortedcontainers")
 _PRECOMPILED: Final = "/precompiled"
 
+# Built from `inside/native.c` where the package was installed.
+NATIVE: Final = "sandbox/inside/_native.so"
 PYTHON_ROOT: Final = "/roots/python"
 NATIVE_ROOT: Final = "/roots/native"
 TOOLCHAIN_ROOT: Final = "/roots/toolchain"
@@ -101,6 +103,7 @@ def command(
         *(interpreter.executable, "-s", "-S", "-P", "-B", "-X", "utf8"),
         *("-c", "import sys; sys.path.insert(0, '/jail'); from sandbox.inside import zygote; zygote.main()"),
         str(control_fd),
+        f"/jail/{NATIVE}",
     ]
 
 
@@ -116,7 +119,8 @@ def _namespaces() -> list[str]:
 
 def _environment() -> list[str]:
     # Known hashes make the order of sets the same in every run: the same program, the same output.
-    return ["--setenv", "PYTHONHASHSEED", "0", "--setenv", "LC_ALL", "C.UTF-8"]
+    # Symbols looked up at the start are not looked up again in every fork.
+    return ["--setenv", "PYTHONHASHSEED", "0", "--setenv", "LC_ALL", "C.UTF-8", "--setenv", "LD_BIND_NOW", "1"]
 
 
 def _zygote_root(interpreter: Interpreter, files: dict[str, int]) -> list[str]:
@@ -205,5 +209,5 @@ def _within(path: str, directory: str) -> bool:
 def inside_files() -> dict[str, bytes]:
     """The modules that are copied into the jail, by their path below its module directory."""
     directory = Path(inside.__file__).parent
-    files = {f"sandbox/inside/{path.name}": path.read_bytes() for path in sorted(directory.glob("*.py"))}
-    return {"sandbox/__init__.py": b"", **files}
+    names = [*(path.name for path in sorted(directory.glob("*.py"))), Path(NATIVE).name]
+    return {"sandbox/__init__.py": b"", **{f"sandbox/inside/{name}": (directory / name).read_bytes() for name in names}}

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sandbox.inside import plain
+from sandbox.inside import plain, wire
 from sandbox.models import Limits, Verdict
 from sandbox.runs import Outcome, Program
 from sandbox.slot import Ending, Session
@@ -42,10 +42,8 @@ async def run(
 
     `counted` is False for a run beside the one whose memory counts.
     """
-    request = _request(program, limits)
     with _descriptors(program, stdin, channel) as fds:
-        request["copies"] = {name: f"/tmp/{name[5:]}" for name in fds if name.startswith("file:")}  # noqa: S108
-        ending = await session.run(request, fds, counted=counted)
+        ending = await session.run(_task(program, limits, fds), fds, limits, program.least_processes, counted=counted)
         product = _read_product(ending, limits)
         if program.mode != "call" or os.fstat(fds["report"]).st_size <= _LONGEST_REPORT:
             return _outcome(ending, fds, limits, product, program.mode)
@@ -57,19 +55,18 @@ async def run(
             await asyncio.wait({reading})  # cancelled or not: it reads descriptors that are about to be closed
 
 
-def _request(program: Program, limits: Limits) -> dict[str, Any]:
-    return {
-        "mode": program.mode,
-        "cpu_seconds": limits.cpu_seconds,
-        "wall_seconds": limits.wall,
-        "memory_bytes": limits.memory_mb * _MIB,
-        "output_bytes": limits.output_bytes,
-        "processes": max(limits.processes, program.least_processes),
-        "argv": list(program.argv),
-        "environment": dict(program.environment or {}),
-        "fn_name": program.fn_name,
-        "product": program.product,
-    }
+def _task(program: Program, limits: Limits, fds: Mapping[str, int]) -> wire.Task:
+    return wire.Task(
+        mode=program.mode,
+        output_bytes=limits.output_bytes,
+        argv=program.argv,
+        environment=program.environment or {},
+        fn_name=program.fn_name,
+        image=program.image is not None,
+        copies={name: f"/tmp/{name[5:]}" for name in fds if name.startswith("file:")},  # noqa: S108
+        product=program.product,
+        names=tuple(fds),
+    )
 
 
 @contextmanager

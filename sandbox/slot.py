@@ -14,19 +14,25 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from sandbox import cgroup, jail
 from sandbox.inside import wire
+from sandbox.models import Limits
 from sandbox.runs import SlotDiedError
+
+_Received = TypeVar("_Received")
 
 _START_SECONDS: Final = 30.0
 _END_SECONDS: Final = 10.0
 _PRELOADED_BYTES: Final = 48 * 1024 * 1024  # what inits may hold that imported something ahead
+# What the warm interpreter and the inits may use beside a run, an import of numpy for the next one included.
+_OUR_OWN_CPU_SECONDS: Final = 0.5
+_MIB: Final = 1024 * 1024
+_UNKNOWN_BYTES: Final = 1 << 60
 _GRACE_SECONDS: Final = 20.0  # beyond the wall limit of a run, which the init enforces
 
 
@@ -56,6 +62,28 @@ class Ending:
     product: int | None  # a descriptor of the file that was asked for
     one_process: bool = False  # the program could start no other
 
+    @classmethod
+    def of(cls, answer: wire.Answer, product: int | None, *, memory_is_watched: bool) -> Ending:
+        """What an answer says.
+
+        Processes that nobody waits for are charged to nobody, so a program can hide their CPU time from its init, but
+        not from its group. That counts our own work too, and decides only where the difference cannot be ours.
+        """
+        cpu = answer.cpu_us / 1e6
+        of_group = answer.group_cpu_us / 1e6
+        return cls(
+            status=answer.status,
+            reason=wire.REASONS[answer.reason],
+            cpu_seconds=of_group if of_group > cpu + _OUR_OWN_CPU_SECONDS else cpu,
+            wall_seconds=answer.wall_us / 1e6,
+            rss_bytes=answer.rss_kb * 1024,
+            peak_bytes=None if memory_is_watched else max(0, answer.peak_bytes),
+            memory_kills=max(0, answer.kills),
+            starved_seconds=answer.starved_us / 1e6,
+            product=product,
+            one_process=bool(answer.one_process),
+        )
+
 
 class Slot:
     """A jail. Not safe for two sessions at once."""
@@ -70,7 +98,7 @@ class Slot:
         self._spawned = 0
         self._gone: dict[int, asyncio.Future[None]] = {}
         self._spare: Session | None = None
-        self._least_held_bytes = sys.maxsize
+        self._least_held_bytes = _UNKNOWN_BYTES
         self.memory: cgroup.Group | None = None
 
     @property
@@ -86,7 +114,7 @@ class Slot:
     async def start(self) -> None:
         """Start the jail, ending what is left of an earlier one. Raises SlotDiedError when it does not come up."""
         await self.stop()
-        self._least_held_bytes = sys.maxsize
+        self._least_held_bytes = _UNKNOWN_BYTES
         if self._spec.use_cgroups:
             self.memory = cgroup.create()
         self._control, theirs = _socket_pair()
@@ -95,7 +123,7 @@ class Slot:
         try:
             async with asyncio.timeout(_START_SECONDS):
                 self._set_up()
-                ready, _ = await _receive(self._control)
+                ready, _ = await _received(self._control, wire.receive)
         except (TimeoutError, EOFError, OSError) as error:
             complaint = await self._complaint()
             await self.stop()
@@ -106,7 +134,7 @@ class Slot:
 
     def _launch(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
         texts = jail.inside_files()
-        files = {name: _sealed(name, text) for name, text in texts.items()}
+        files = {name: in_memory(name, text) for name, text in texts.items()}
         command = jail.command(
             bubblewrap=self._spec.bubblewrap,
             interpreter=self._spec.interpreter,
@@ -148,7 +176,7 @@ class Slot:
     async def _listen(self, control: socket.socket) -> None:
         try:
             while True:
-                message, _ = await _receive(control)
+                message, _ = await _received(control, wire.receive)
                 gone = self._gone.pop(int(str(message["gone"])), None)
                 if gone is not None and not gone.done():
                     gone.set_result(None)
@@ -186,10 +214,14 @@ class Slot:
             with contextlib.suppress(SlotDiedError):
                 self._spare = self._spawn()
 
-    def idle_bytes(self, held_bytes: int) -> int:
-        """What the slot holds without a program: `held_bytes`, unless something of an earlier one is not gone yet."""
+    @property
+    def idle_ceiling_bytes(self) -> int:
+        """What the slot holds at most without a program, unless something of an earlier one is not gone yet."""
+        return self._least_held_bytes + _PRELOADED_BYTES
+
+    def note_idle(self, held_bytes: int) -> None:
+        """Learn what the slot held before a run."""
         self._least_held_bytes = min(self._least_held_bytes, held_bytes)
-        return min(held_bytes, self._least_held_bytes + _PRELOADED_BYTES)
 
     def kill(self) -> None:
         """End the jail and everything in it, without waiting."""
@@ -241,40 +273,47 @@ class Session:
 
     def load(self, *, root: str, disk_bytes: int, preload: tuple[str, ...] = ()) -> None:
         """Choose the root directory and the size of /tmp. Once, before the first run."""
-        self._send(
-            {
-                "op": "load",
-                "root": root,
-                "disk_bytes": disk_bytes,
-                "inodes": max(1024, disk_bytes // 16384),
-                "memory_is_accounted": self._slot.memory is not None,
-                "preload": list(preload),
-            },
-            {},
-        )
-
-    async def run(self, request: Mapping[str, Any], fds: Mapping[str, int], *, counted: bool = True) -> Ending:
-        """Run the program once. The caller keeps its descriptors. `counted`: the slot's memory is that of this run."""
-        memory_bytes = int(request["memory_bytes"])
-        group = self._slot.memory if counted else None
+        group = self._slot.memory.open() if self._slot.memory is not None else {}
+        message: wire.Message = {
+            "root": root,
+            "disk_bytes": disk_bytes,
+            "inodes": max(1024, disk_bytes // 16384),
+            "memory_is_accounted": self._slot.memory is not None,
+            "preload": list(preload),
+            "group": list(group),
+        }
         try:
-            before = _Reading.of(group) if group is not None else None
-            if group is not None and before is not None:
-                group.set_limit(self._slot.idle_bytes(before.held_bytes) + memory_bytes)
-                group.reset_peak()
-            watched = memory_bytes if self._slot.memory is None else None
-            self._send({**request, "op": "run", "fds": list(fds), "watched_memory_bytes": watched}, fds)
-            async with asyncio.timeout(float(request["wall_seconds"]) * wire.WALL_STRETCH + _GRACE_SECONDS):
-                answer, products = await _receive(self._channel)
-            after = _Reading.of(group) if group is not None else None
+            wire.send(self._channel, message, list(group.values()))
+        except OSError as error:
+            raise SlotDiedError("the submission's init is gone") from error
+
+    async def run(
+        self, task: wire.Task, fds: Mapping[str, int], limits: Limits, least_processes: int, *, counted: bool = True
+    ) -> Ending:
+        """Run the program once. The caller keeps its descriptors. `counted`: the slot's memory is that of this run."""
+        held_to = wire.Limits(
+            cpu_seconds=limits.cpu_seconds,
+            wall_seconds=limits.wall,
+            memory_bytes=limits.memory_mb * _MIB,
+            output_bytes=limits.output_bytes,
+            processes=max(limits.processes, least_processes),
+            memory_is_watched=self._slot.memory is None,
+            counted=counted,
+            idle_ceiling_bytes=self._slot.idle_ceiling_bytes,
+        )
+        try:
+            wire.send_bytes(self._channel, wire.Request(held_to, task).encoded(), list(fds.values()))
+            async with asyncio.timeout(limits.wall * wire.WALL_STRETCH + _GRACE_SECONDS):
+                answer, products = await _received(self._channel, wire.receive_answer)
         except (TimeoutError, EOFError, OSError) as error:
             raise SlotDiedError(f"no answer from the submission's init: {error!r}") from error
-        if "failure" in answer:
+        if not isinstance(answer, wire.Answer):
             for fd in products:
                 os.close(fd)
-            raise SlotDiedError(f"the run could not be set up: {answer['failure']}")
-        ending = _ending(answer, products, uncounted_peak=None if watched else 0)
-        return ending if before is None or after is None else after.judged_by(before, ending)
+            raise SlotDiedError(f"the run could not be set up: {answer.get('failure')}")
+        if answer.held_bytes >= 0:
+            self._slot.note_idle(answer.held_bytes)
+        return Ending.of(answer, products[0] if products else None, memory_is_watched=held_to.memory_is_watched)
 
     def abandon(self) -> None:
         """Let go: the init ends, and the kernel ends what is below it."""
@@ -289,65 +328,6 @@ class Session:
         except TimeoutError:
             self._slot.kill()
 
-    def _send(self, message: wire.Message, fds: Mapping[str, int]) -> None:
-        try:
-            wire.send(self._channel, message, list(fds.values()))
-        except OSError as error:
-            raise SlotDiedError("the submission's init is gone") from error
-
-
-def _ending(answer: Mapping[str, Any], products: list[int], *, uncounted_peak: int | None) -> Ending:
-    return Ending(
-        status=int(answer["status"]),
-        reason=answer["reason"],
-        cpu_seconds=float(answer["cpu_seconds"]),
-        wall_seconds=float(answer["wall_seconds"]),
-        rss_bytes=int(answer["rss_kb"]) * 1024,
-        peak_bytes=uncounted_peak,
-        memory_kills=0,
-        starved_seconds=float(answer["starved_seconds"]),
-        product=products[0] if products else None,
-        one_process=bool(answer.get("one_process")),
-    )
-
-
-# What the warm interpreter and the inits may use beside a run, an import of numpy for the next one included.
-_OUR_OWN_CPU_SECONDS: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """A control group before or after a run."""
-
-    usage_bytes: int
-    held_bytes: int  # without page cache
-    peak_bytes: int
-    kills: int
-    cpu_seconds: float | None
-
-    @classmethod
-    def of(cls, group: cgroup.Group) -> _Reading:
-        usage = group.usage_bytes()
-        held = max(0, usage - group.cached_bytes())
-        return cls(usage, held, group.peak_bytes(), group.kills(), group.cpu_seconds())
-
-    def judged_by(self, before: _Reading, ending: Ending) -> Ending:
-        """`ending` with what the group knows of the run.
-
-        Processes that nobody waits for are charged to nobody, so a program can hide their CPU time from its init, but
-        not from its group. That counts our own work too, and decides only where the difference cannot be ours.
-        """
-        cpu = ending.cpu_seconds
-        if self.cpu_seconds is not None and before.cpu_seconds is not None:
-            used = self.cpu_seconds - before.cpu_seconds
-            cpu = used if used > cpu + _OUR_OWN_CPU_SECONDS else cpu
-        return replace(
-            ending,
-            cpu_seconds=cpu,
-            peak_bytes=max(0, self.peak_bytes - before.usage_bytes),
-            memory_kills=self.kills - before.kills,
-        )
-
 
 def _socket_pair() -> tuple[socket.socket, socket.socket]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -355,10 +335,12 @@ def _socket_pair() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
-async def _receive(channel: socket.socket) -> tuple[wire.Message, list[int]]:
+async def _received(
+    channel: socket.socket, receive: Callable[[socket.socket], tuple[_Received, list[int]]]
+) -> tuple[_Received, list[int]]:
     while True:
         try:
-            return wire.receive(channel)
+            return receive(channel)
         except BlockingIOError:
             await _readable(channel)
 
@@ -378,7 +360,8 @@ def _set(ready: asyncio.Future[None]) -> None:
         ready.set_result(None)
 
 
-def _sealed(name: str, content: bytes) -> int:
+def in_memory(name: str, content: bytes) -> int:
+    """A descriptor of a file without a path, at its beginning. The caller closes it."""
     fd = os.memfd_create(name, os.MFD_CLOEXEC)
     os.write(fd, content)
     os.lseek(fd, 0, os.SEEK_SET)

@@ -1,8 +1,9 @@
 """The first process of a submission: pid 1 of its own namespaces, holding the program down from inside.
 
-Reads requests from its socket: `load` chooses the root directory, `run` starts the program once and answers how it
-ended. When an answer is sent, every process of that run is dead, /tmp is as new, and what the run used has been added
-up over all of its processes. CPU time decides: whoever runs over it is killed, whichever process spent it.
+Reads requests from its socket: the first chooses the root directory, each further one starts the program once and is
+answered with how it ended. When an answer is sent, every process of that run is dead, /tmp is as new, and what the run
+used has been added up over all of its processes. CPU time decides: whoever runs over it is killed, whichever process
+spent it. What runs like most is served by `native.c` alone; here is what needs an interpreter.
 
 The program cannot signal this process (pid 1 of its namespace), read it (not dumpable, and it has capabilities that the
 program lacks) or reach its socket (closed before the first line of the program). When the socket closes this process
@@ -14,20 +15,20 @@ No expected output ever comes here.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import importlib
 import os
 import resource
-import select
 import signal
 import socket
 import stat
 import time
 import traceback
-from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from collections.abc import Callable
+from typing import Final, NoReturn
 
-from sandbox.inside import kernel, program, syscalls, wire
+from sandbox.inside import kernel, native, program, syscalls, wire
 
 _SOCKET_FD: Final = 3
 _INNER_ID: Final = 1000
@@ -39,7 +40,7 @@ _PAGE_BYTES: Final = resource.getpagesize()
 
 
 def main(socket_fd: int, *, user: int, group: int) -> NoReturn:
-    """Serve one submission. Called in the child of `kernel.clone`, where `user` and `group` are what it was outside."""
+    """Serve one submission. Called in the child of `native.clone`, where `user` and `group` are what it was outside."""
     try:
         if os.getpid() != 1:
             raise RuntimeError("an init outside of a pid namespace would signal everybody")
@@ -82,18 +83,6 @@ def _map_ids(user: int, group: int) -> None:
             file.write(content)
 
 
-@dataclass(slots=True)
-class Usage:
-    """What the processes of a run have used, added up."""
-
-    cpu_seconds: float = 0.0
-    rss_kb: int = 0
-
-    def add(self, used: resource.struct_rusage) -> None:
-        self.cpu_seconds += used.ru_utime + used.ru_stime
-        self.rss_kb = max(self.rss_kb, used.ru_maxrss)
-
-
 class Init:
     """Serves one submission: what does not depend on what isolates it."""
 
@@ -101,55 +90,98 @@ class Init:
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
-        self._code_fd = -1
-        self._proc_fd = -1
+        self._complaint = native.Complaint()
+        self.context = native.new_context(channel.fileno(), self._complaint)
+        self._run = native.Run()
 
     def serve(self) -> None:
         """Answer requests until the far side hangs up."""
         while True:
-            try:
-                request, fds = wire.receive(self._channel)
-            except (EOFError, ConnectionError):
+            event = native.serve(self.context, self._run)
+            if event is native.Event.CLOSED:
                 return
+            if event is native.Event.BECAME:
+                program.become(self._run.task())
             try:
-                if request["op"] == "load":
-                    self.load(request)
-                    continue
-                self._run(request, dict(zip(texts(request["fds"]), fds, strict=True)))
+                self._attend(event)
             except ConnectionError:
                 return
             except Exception as error:  # noqa: BLE001 - the far side must hear of it; it is ours, and no verdict
                 wire.send(self._channel, {"failure": f"{type(error).__name__}: {error}"})
             finally:
-                for fd in fds:
-                    os.close(fd)
+                native.close_descriptors(self._run)
 
-    def load(self, request: wire.Message) -> None:
-        """Make ready for the submission's language."""
+    def _attend(self, event: native.Event) -> None:
+        """Do what is not done without the interpreter."""
+        if event is native.Event.MESSAGE:
+            self.load(self._run.object(), list(self._run.fds[: self._run.n_fds]))
+            return
+        request = self._run.request()
+        if event is native.Event.TO_START:
+            request = self._started(request)
+        if event is not native.Event.ENDED:
+            self._watch(request)
+            native.finish(self.context, self._run)
+        self._complaint.check()
+        produced = _open_product(request.task.product)
+        self.clean()
+        native.answer(self.context, self._run, produced)
+        if produced is not None:
+            os.close(produced)
+
+    def _started(self, request: wire.Request) -> wire.Request:
+        task, walls = self.prepare(request, self._run)
+        fds = dict(zip(task.names, self._run.fds, strict=False))
+        for name, path in task.copies.items():
+            program.copy(fds[name], path)
+        if native.start(self.context, self._run) == 0:
+            if walls is not None:
+                self._put_up(walls)
+            program.become(task)
+        return request._replace(task=task)
+
+    def _put_up(self, walls: Callable[[], None]) -> None:
+        """Confine this fork, where it is not confined yet."""
+        try:
+            walls()
+        except BaseException as error:  # noqa: BLE001 - it happened before the program began, and is ours
+            self._complaint.write(f"{type(error).__name__}: {error}")
+            os._exit(1)
+        native.confined(self.context)
+
+    def _watch(self, request: wire.Request) -> None:
+        """Wait for the program, or end it; then end whatever else it started."""
+        run = self._run
+        watch = self.watch(run, request)
+        reason = watch.wait(self.context)
+        run.reason = wire.REASONS.index(reason or watch.at_the_end())
+        run.starved_us = round(watch.starved_seconds * 1e6)
+        run.one_process = self.one_process
+        self.end_the_rest(run)
+
+    def load(self, request: wire.Message, fds: list[int]) -> None:
+        """Make ready for the submission's language. `fds` are closed by the caller."""
         raise NotImplementedError
 
-    def prepare(self, request: wire.Message) -> None:
-        """Do before the fork what the next run need not do again."""
+    def prepare(self, request: wire.Request, run: native.Run) -> tuple[wire.Task, Callable[[], None] | None]:
+        """The task as it is on this host, and the walls that the program's own process has to put up."""
+        return request.task, None
 
-    def become(self, request: wire.Message, fds: dict[str, int]) -> NoReturn:
-        """Become the program, in a fork."""
-        raise NotImplementedError
-
-    def watch(self, pid: int, request: wire.Message, fds: dict[str, int], started: float) -> Watch:
+    def watch(self, run: native.Run, request: wire.Request) -> Watch:
         """What looks at a run."""
-        return Watch(pid, request, fds["stdout"], started)
+        return Watch(run, request)
 
-    def end_the_rest(self, usage: Usage) -> None:
-        """End and count whatever else the program started."""
-        raise NotImplementedError
+    def end_the_rest(self, run: native.Run) -> None:
+        """End whatever else the program started and namespaces do not end, and add what it has used."""
 
     def clean(self) -> None:
         """Leave nothing of a run for the next one to find."""
         raise NotImplementedError
 
-    def take_code_file(self) -> None:
-        """Make what keeps the compiled code from run to run."""
-        self._code_fd = os.memfd_create("code", os.MFD_CLOEXEC)
+    def make_ready(self) -> None:
+        """Make what every run takes, and take on what every run inherits."""
+        self.context.code_fd = os.memfd_create("code", os.MFD_CLOEXEC)  # keeps the compiled code from run to run
+        program.limit_submission()
 
     @staticmethod
     def preload(names: list[str]) -> None:
@@ -160,75 +192,37 @@ class Init:
             with contextlib.suppress(ImportError):  # not on this host; the program will hear of it
                 importlib.import_module(name)
 
-    def _run(self, request: wire.Message, fds: dict[str, int]) -> None:
-        complaint, complain = os.pipe2(os.O_CLOEXEC)
-        fds = fds | {"code": self._code_fd, "proc": self._proc_fd, "complain": complain}
-        try:
-            self.prepare(request)
-            started = time.monotonic()
-            pid = os.fork()
-            if pid == 0:
-                self.become(request, fds)
-            os.close(fds.pop("complain"))
-            answer = self._watch(pid, request, fds, started)
-            failure = os.read(complaint, 4096)
-            if failure:
-                answer["failure"] = failure.decode(errors="replace")
-        finally:
-            os.close(complaint)
-            if "complain" in fds:
-                os.close(complain)
-        produced = self._open_product(request.get("product"))
-        self.clean()
-        wire.send(self._channel, answer, produced)
-        for fd in produced:
-            os.close(fd)
 
-    def _watch(self, pid: int, request: wire.Message, fds: dict[str, int], started: float) -> dict[str, object]:
-        """Wait for the program, or end it; then end and count whatever else it started."""
-        watch = self.watch(pid, request, fds, started)
-        reason = watch.wait(self._channel)
-        usage = Usage()
-        if reason is not None:
-            os.kill(pid, signal.SIGKILL)
-        _, status, used = os.wait4(pid, 0)
-        wall = time.monotonic() - started
-        usage.add(used)
-        reason = reason or watch.at_the_end()
-        self.end_the_rest(usage)
-        return {
-            "status": status,
-            "reason": reason,
-            "cpu_seconds": usage.cpu_seconds,
-            "wall_seconds": wall,
-            "rss_kb": usage.rss_kb,
-            "starved_seconds": watch.starved_seconds,
-            "one_process": self.one_process,
-        }
+def _open_product(path: str | None) -> int | None:
+    if path is None:
+        return None
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    return None
 
-    @staticmethod
-    def _open_product(path: object) -> list[int]:
-        if path is None:
-            return []
-        try:
-            fd = os.open(str(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
-            return []
-        if stat.S_ISREG(os.fstat(fd).st_mode):
-            return [fd]
-        os.close(fd)
-        return []
+
+# Made once, in the zygote.
+_PROGRAM_FILTER: Final = kernel.Filter(syscalls.program_filter())
+_SUBMISSION_FILTERS: Final = {
+    accounted: kernel.Filter(syscalls.submission_filter(memory_is_accounted=accounted)) for accounted in (False, True)
+}
 
 
 class _NamespaceInit(Init):
     def __init__(self, channel: socket.socket) -> None:
         super().__init__(channel)
         self._tmpfs = ""
-        self._tmp_changed_at = 0
-        self._program_filter = kernel.Filter(syscalls.program_filter())
+        self.context.filter = _PROGRAM_FILTER.address
 
-    def load(self, request: wire.Message) -> None:
+    def load(self, request: wire.Message, fds: list[int]) -> None:
         """Enter the root directory of the language, with a /proc and a /tmp of our own."""
+        for name, fd in zip(texts(request["group"]), fds, strict=True):
+            setattr(self.context, f"{name}_fd", fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 0))
         root = str(request["root"])
         if request["preload"]:
             self.preload(texts(request["preload"]))
@@ -238,85 +232,56 @@ class _NamespaceInit(Init):
         with open(f"{root}/proc/sys/user/max_user_namespaces", "w") as file:
             file.write("0")
         # Ours to write to, through this descriptor; the program sees the read-only one that covers it.
-        self._proc_fd = os.open(f"{root}/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.context.proc_fd = os.open(f"{root}/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         kernel.mount("proc", f"{root}/proc", "proc", flags | kernel.MS_RDONLY)
         self._tmpfs = f"size={request['disk_bytes']},nr_inodes={request['inodes']},mode=1777"
+        native.drop_bounding_set()
         os.chroot(root)
         self._mount_tmp()
-        kernel.drop_bounding_set()
-        self.take_code_file()
-        program.limit_submission()
-        accounted = bool(request["memory_is_accounted"])
-        kernel.Filter(syscalls.submission_filter(memory_is_accounted=accounted)).install()
+        self.make_ready()
+        _SUBMISSION_FILTERS[bool(request["memory_is_accounted"])].install()
         gc.freeze()
 
     def _mount_tmp(self) -> None:
         kernel.mount("tmpfs", "/tmp", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, self._tmpfs)  # noqa: S108 - the program's own
         os.chdir("/tmp")  # noqa: S108
-        self._tmp_changed_at = os.stat("/tmp").st_ctime_ns  # noqa: S108
+        self.context.tmp_changed_at_ns = os.stat("/tmp").st_ctime_ns  # noqa: S108
 
     def clean(self) -> None:
-        """Renew /tmp, unless it is as it was."""
-        # The change time of the directory cannot be set back, but is as coarse as a tick of the kernel.
-        if os.stat("/tmp").st_ctime_ns == self._tmp_changed_at and not os.listdir("/tmp"):  # noqa: S108
-            return
+        """Renew /tmp."""
         os.chdir("/")
         kernel.unmount("/tmp")  # noqa: S108
         self._mount_tmp()
-
-    def become(self, request: wire.Message, fds: dict[str, int]) -> NoReturn:
-        """Become the program, in a fork."""
-        program.become(program.Request.of(request), fds, self._program_filter.install)
-
-    def end_the_rest(self, usage: Usage) -> None:
-        """Kill everything else in the namespace."""
-        while True:
-            with contextlib.suppress(ProcessLookupError):
-                # Again in each round: what is being forked while we kill must not get away.
-                os.kill(-1, signal.SIGKILL)
-            try:
-                _, _, used = os.wait4(-1, 0)
-            except ChildProcessError:
-                return
-            usage.add(used)
 
 
 class Watch:
     """Looks at one run from time to time, just often enough that no limit is passed by much."""
 
-    def __init__(self, pid: int, request: Any, stdout: int, started: float) -> None:
-        self.pid = pid
-        self._stdout = stdout
-        self._cpu_seconds: float = request["cpu_seconds"]
-        self._output_bytes: int = request["output_bytes"]
-        self._watched_memory: int | None = request["watched_memory_bytes"]
-        self._started = started
-        self._wall_seconds = float(request["wall_seconds"])
-        self._deadline = started + self._wall_seconds
+    def __init__(self, run: native.Run, request: wire.Request) -> None:
+        self.pid: int = run.pid
+        self._run = run
+        limits, task = request
+        self._stdout: int = run.fds[task.names.index("stdout")]
+        self._cpu_seconds = limits.cpu_seconds
+        self._output_bytes = limits.output_bytes
+        self._watched_memory = limits.memory_bytes if limits.memory_is_watched else None
+        self._started = run.started_ns / 1e9
+        self._wall_seconds = limits.wall_seconds
+        self._deadline = self._started + self._wall_seconds
         self.starved_seconds = 0.0
 
-    def wait(self, channel: socket.socket) -> str | None:
-        """Return why the program must be ended, or None when it has ended by itself."""
-        pidfd = os.pidfd_open(self.pid)
-        try:
-            poller = select.poll()
-            poller.register(pidfd, select.POLLIN)
-            poller.register(channel, 0)  # only its end: requests may already be waiting in it
-            pause = self._pause(0.0)
-            while True:
-                ready = [fd for fd, _ in poller.poll(pause * 1000)]
-                if channel.fileno() in ready:
-                    raise ConnectionError
-                if pidfd in ready:
-                    return None
-                spent = self._cpu_spent()
-                reason = self.exceeded(spent)
-                if reason is not None:
-                    self.starved_seconds = self._starved_for(spent)
-                    return reason
-                pause = self._pause(spent)
-        finally:
-            os.close(pidfd)
+    def wait(self, context: native.Context) -> str | None:
+        """Wait until the program has ended. It is killed when it passes a limit; which one, or None."""
+        spent = 0.0
+        while not native.wait(context, self._run, self._pause(spent)):
+            spent = self._cpu_spent()
+            reason = self.exceeded(spent)
+            if reason is not None:
+                self.starved_seconds = self._starved_for(spent)
+                os.kill(self.pid, signal.SIGKILL)
+                native.wait(context, self._run, None)
+                return reason
+        return None
 
     def _pause(self, spent: float) -> float:
         longest = _TICK_SECONDS if self._watched_memory is None else _MEMORY_TICK_SECONDS

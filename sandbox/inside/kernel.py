@@ -1,14 +1,12 @@
 """The system calls that Python has no name for.
 
-Every function raises OSError when the kernel refuses. The library is called through `PyDLL`, with the interpreter
-lock held: `clone` would otherwise leave the child with a lock that nobody holds.
+Every function raises OSError when the kernel refuses. What every test goes through is in `native`.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-import platform
 from typing import Final
 
 _libc: Final = ctypes.PyDLL(None, use_errno=True)
@@ -27,29 +25,10 @@ MNT_DETACH: Final = 0x2
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_SECCOMP: Final = 22
-_PR_CAPBSET_DROP: Final = 24
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _SECCOMP_MODE_FILTER: Final = 2
 _LINUX_CAPABILITY_VERSION_3: Final = 0x2008_0522
-
-_SYS_CLONE: Final = {"x86_64": 56, "aarch64": 220}
-_SIGCHLD: Final = 17
-
-
-def clone(flags: int) -> int:
-    """Fork into new namespaces: 0 in the child, its pid in the parent. The caller has one thread."""
-    arguments = [ctypes.c_ulong(flags | _SIGCHLD), *(ctypes.c_ulong(0) for _ in range(4))]
-    ctypes.pythonapi.PyOS_BeforeFork()
-    pid = int(_libc.syscall(ctypes.c_long(_SYS_CLONE[platform.machine()]), *arguments))
-    if pid == 0:
-        ctypes.pythonapi.PyOS_AfterFork_Child()
-        return 0
-    error = ctypes.get_errno()
-    ctypes.pythonapi.PyOS_AfterFork_Parent()
-    if pid < 0:
-        raise OSError(error, f"clone: {os.strerror(error)}")
-    return pid
 
 
 def mount(source: str, target: str, filesystem: str, flags: int, options: str = "") -> None:
@@ -85,14 +64,6 @@ def forbid_new_privileges() -> None:
     _prctl("no new privileges", _PR_SET_NO_NEW_PRIVS, 1)
 
 
-def drop_bounding_set() -> None:
-    """Take every capability out of what an exec could give back."""
-    with open("/proc/sys/kernel/cap_last_cap") as file:
-        last = int(file.read())
-    for capability in range(last + 1):
-        _prctl("bounding set", _PR_CAPBSET_DROP, capability)
-
-
 _CAPABILITY_HEADER: Final = (ctypes.c_uint32 * 2)(_LINUX_CAPABILITY_VERSION_3, 0)
 _NO_CAPABILITIES: Final = (ctypes.c_uint32 * 6)()
 
@@ -112,6 +83,11 @@ class Filter:
     def __init__(self, instructions: bytes) -> None:
         self._program = _FilterProgram(len(instructions) // 8, instructions)
         self._arguments = (_PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), ctypes.byref(self._program), 0, 0)
+
+    @property
+    def address(self) -> int:
+        """Where the `struct sock_fprog` is."""
+        return ctypes.addressof(self._program)
 
     def install(self) -> None:
         """Install it for this process and what it starts."""

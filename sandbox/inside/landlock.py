@@ -90,14 +90,14 @@ class Ruleset:
         """A directory to work in: whatever a program does with files of its own."""
         self._grant([path], _READ | _WRITE)
 
-    def enter(self) -> None:
-        """Take it on, for this thread and whatever it starts. Needs no privilege but `no_new_privs`."""
-        arguments = (ctypes.c_int(self.fd), ctypes.c_uint32(self._flags))
-        _checked(_libc.syscall(ctypes.c_long(_RESTRICT_SELF), *arguments), "landlock_restrict_self")
+    def enter(self, fd: int) -> None:
+        """Take it on, for this thread and whatever it starts, by a descriptor of it, which is closed.
 
-    def close(self) -> None:
-        """Let go of it; whoever entered it stays in."""
-        os.close(self.fd)
+        Needs no privilege but `no_new_privs`.
+        """
+        arguments = (ctypes.c_int(fd), ctypes.c_uint32(self._flags))
+        _checked(_libc.syscall(ctypes.c_long(_RESTRICT_SELF), *arguments), "landlock_restrict_self")
+        os.close(fd)
 
     def _grant(self, paths: Iterable[str], rights: int) -> None:
         for path in paths:

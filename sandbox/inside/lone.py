@@ -17,16 +17,17 @@ import gc
 import importlib.machinery
 import importlib.util
 import os
+import resource
 import signal
 import socket
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final, NoReturn
 
-from sandbox.inside import family, init, kernel, landlock, program, shared_host, wire
+from sandbox.inside import family, init, kernel, landlock, native, shared_host, wire
 from sandbox.inside.scratch import Allowance, Scratch
 
 # A look into the scratch directory may cost this share of a core.
@@ -83,7 +84,7 @@ class Nursery:
         scratch = Scratch(self._view.scratch if self._view.exclusive else f"{self._view.scratch}/{name}")
         if not self._view.exclusive:
             os.mkdir(scratch.path, 0o700)
-        pid = os.fork()
+        pid = native.clone(0)
         if pid == 0:
             _main(socket_fd, self._view, scratch)
         self._scratches[pid] = scratch
@@ -108,7 +109,7 @@ def stand_guard(user: int | None) -> None:
     """Make the zygote one whom programs of the same user can neither read nor outlive."""
     if user is not None:
         with contextlib.suppress(OSError):  # what cannot be dropped cannot be regained either: see below
-            kernel.drop_bounding_set()
+            native.drop_bounding_set()
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
@@ -162,8 +163,9 @@ class _LoneInit(init.Init):
         self._walls: dict[str, _Walls] = {}
         self._pid = os.getpid()
 
-    def load(self, request: wire.Message) -> None:
+    def load(self, request: wire.Message, fds: list[int]) -> None:
         """Choose what the language may reach, and take an empty scratch directory."""
+        assert not fds
         if request["preload"]:
             self.preload(init.texts(request["preload"]))
         self._root = self._view.roots[str(request["root"])]
@@ -171,48 +173,50 @@ class _LoneInit(init.Init):
         assert isinstance(disk_bytes, int)
         assert isinstance(inodes, int)
         self._allowance = Allowance(disk_bytes, inodes)
-        self._proc_fd = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.context.proc_fd = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         os.chdir(self._scratch.path)
         self.clean()
-        self.take_code_file()
-        program.limit_submission()
+        self.make_ready()
         gc.freeze()
 
-    def become(self, request: wire.Message, fds: dict[str, int]) -> NoReturn:
-        """Become the program, in a fork."""
-        own: dict[str, Any] = {**request, "processes": None}
-        own["argv"] = [self._here(word) for word in init.texts(request.get("argv", ()))]
-        for name in ("copies", "environment"):
-            words = request.get(name, {})
-            assert isinstance(words, dict)
-            own[name] = {key: self._here(str(word)) for key, word in words.items()}
-        walls = self._walls_for(request, own["argv"])
+    def prepare(self, request: wire.Request, run: native.Run) -> tuple[wire.Task, Callable[[], None]]:
+        """Put paths where they are, and make what the walls are made of, so that the next run finds it made."""
+        task = self._task_here(request.task)
+        walls = self._walls_for(task)
         if walls.ruleset is not None:
-            fds = {**fds, "confine": walls.ruleset.fd}
-        program.become(program.Request.of(own), fds, lambda: walls.close_around(self._pid))
+            run.add(walls.ruleset.fd, wire.WALLS_FD)
+        run.uncount_processes()  # others count for the same user; the watch counts threads
+        return task, lambda: walls.close_around(self._pid)
 
-    def watch(self, pid: int, request: wire.Message, fds: dict[str, int], started: float) -> init.Watch:
+    def watch(self, run: native.Run, request: wire.Request) -> init.Watch:
         """What looks at a run."""
-        self._compiling = request.get("product") is not None
-        kind = _Compilation if self._compiling else _LoneWatch
-        return kind(pid, request, fds["stdout"], started, self._scratch, self._allowance)
+        kind = _Compilation if request.task.product is not None else _LoneWatch
+        return kind(run, request, self._scratch, self._allowance)
 
-    def prepare(self, request: wire.Message) -> None:
-        """Make what the run's walls are made of, before the fork, so that the next run finds it made."""
-        self._walls_for(request, [self._here(word) for word in init.texts(request.get("argv", ()))])
-        if request.get("product") is not None:
-            request["product"] = self._here(str(request["product"]))
-
-    def end_the_rest(self, usage: init.Usage) -> None:
+    def end_the_rest(self, run: native.Run) -> None:
         """Kill what a compiler left. A program had no way to leave anything."""
+
+        def add(used: resource.struct_rusage) -> None:
+            run.cpu_us += round((used.ru_utime + used.ru_stime) * 1e6)
+            run.rss_kb = max(run.rss_kb, used.ru_maxrss)
+
         if self._compiling:
-            family.end_children(usage.add)
+            family.end_children(add)
 
     def clean(self) -> None:
         """Empty the scratch directory."""
         if not self._scratch.is_untouched():
             self._scratch.empty()
             self._scratch.mark()
+
+    def _task_here(self, task: wire.Task) -> wire.Task:
+        self._compiling = task.product is not None
+        return task._replace(
+            argv=tuple(map(self._here, task.argv)),
+            environment={name: self._here(value) for name, value in task.environment.items()},
+            copies={name: self._here(path) for name, path in task.copies.items()},
+            product=self._here(task.product) if task.product is not None else None,
+        )
 
     def _here(self, word: str) -> str:
         """A word of a command with the paths that it names put where they are."""
@@ -223,11 +227,10 @@ class _LoneInit(init.Init):
                 return option + real + path.removeprefix(alias)
         return word
 
-    def _walls_for(self, request: wire.Message, argv: list[str]) -> _Walls:
-        mode = str(request["mode"])
-        kind = "compile" if request.get("product") is not None else mode
+    def _walls_for(self, task: wire.Task) -> _Walls:
+        kind = "compile" if self._compiling else task.mode
         if kind not in self._walls:
-            self._walls[kind] = self._build(kind, argv)
+            self._walls[kind] = self._build(kind, list(task.argv))
         return self._walls[kind]
 
     def _build(self, kind: str, argv: list[str]) -> _Walls:
@@ -266,8 +269,7 @@ class _Walls:
         if os.getppid() != parent:
             os._exit(1)
         if self.ruleset is not None:
-            self.ruleset.enter()
-            self.ruleset.close()
+            self.ruleset.enter(wire.WALLS_FD)
         code = self.system_calls
         kernel.Filter(code if isinstance(code, bytes) else code.of(os.getpid())).install()
 
@@ -275,14 +277,12 @@ class _Walls:
 class _LoneWatch(init.Watch):
     """Looks at one process: its threads and its scratch directory too."""
 
-    def __init__(
-        self, pid: int, request: Any, stdout: int, started: float, scratch: Scratch, allowance: Allowance
-    ) -> None:
-        super().__init__(pid, request, stdout, started)
-        self._threads: int = request["processes"]
+    def __init__(self, run: native.Run, request: wire.Request, scratch: Scratch, allowance: Allowance) -> None:
+        super().__init__(run, request)
+        self._threads = request.limits.processes
         self._scratch = scratch
         self._allowance = allowance
-        self._next_look = started
+        self._next_look = self._started
 
     def everybody(self) -> list[int]:
         """Every process of the run."""

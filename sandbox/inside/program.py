@@ -1,9 +1,8 @@
 """The process that becomes the program: takes its limits upon itself, then runs it.
 
-`become` is called in a fresh fork of the init and does not return. Until the program's first line, a failure is ours
-and goes up the `complain` pipe, which the program never holds. After it, nothing this process says is trusted: a
-report says what a function returned or why the program ended, and whoever writes a false one lies about himself only.
-It cannot hold an expected output, for none is in the jail.
+`native.c` forks the init, and the fork takes its limits upon itself; `become` goes on from there and does not return.
+Nothing this process says from here on is trusted: a report says what a function returned or why the program ended, and
+whoever writes a false one lies about himself only. It cannot hold an expected output, for none is in the jail.
 
 A Python program sees what `python3 main.py` would show it: `__main__`, buffered standard streams over descriptors 0
 to 2, `exit` and `quit`, its own traceback on stderr, exit functions, threads joined, objects finalised. Different on
@@ -24,7 +23,6 @@ import io
 import json
 import linecache
 import marshal
-import math
 import os
 import resource
 import signal
@@ -33,74 +31,30 @@ import threading
 import traceback
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-from sandbox.inside import asserting, kernel, plain, prelude, serving
+from sandbox.inside import asserting, plain, prelude, serving, wire
+from sandbox.inside.wire import CHANNEL_FD, CODE_FD, REPORT_FD, SOURCE_FD
 
-REPORT_FD: Final = 100
-CHANNEL_FD: Final = 101
 _SCRIPT: Final = "/tmp/main.py"  # noqa: S108 - a name for tracebacks; no such file exists
 _STACK_BYTES: Final = 256 * 1024 * 1024
 _OPEN_FILES: Final = 256
-_THREADS_ROOM_BYTES: Final = 4 * 1024 * 1024 * 1024
 _FINALIZE_FAILED: Final = 120  # what CPython exits with when it cannot flush stdout at the end
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One run, as the far side asked for it."""
-
-    mode: str  # script | call | serve | assert | together | exec
-    cpu_seconds: float
-    memory_bytes: int
-    output_bytes: int
-    processes: int | None  # None where others count for the same user, and counting is the init's
-    argv: tuple[str, ...]
-    environment: dict[str, str]
-    fn_name: str | None
-    copies: dict[str, str]  # a descriptor's name -> the path in /tmp its content is copied to
-    names: tuple[str, ...]
-
-    @classmethod
-    def of(cls, message: Mapping[str, Any]) -> Request:
-        """Read a `run` message."""
-        return cls(
-            mode=message["mode"],
-            cpu_seconds=message["cpu_seconds"],
-            memory_bytes=message["memory_bytes"],
-            output_bytes=message["output_bytes"],
-            processes=message["processes"],
-            argv=tuple(message.get("argv", ())),
-            environment=message.get("environment", {}),
-            fn_name=message.get("fn_name"),
-            copies=message.get("copies", {}),
-            names=tuple(message.get("names", ())),
-        )
-
-
-def become(request: Request, fds: Mapping[str, int], confine: Callable[[], None]) -> NoReturn:
-    """Become the program of `request`. Never returns. `confine` is the last thing done before its first line."""
+def become(task: wire.Task) -> NoReturn:
+    """Become the program of `task`, in the fork that was confined to be it. Never returns."""
     try:
-        os.setsid()  # its process group is its own: what it does to that, it does to itself
-        kernel.set_dumpable(True)  # its own /proc/self is its own
-        _offer_to_the_killer(fds["proc"])
-        for name, path in request.copies.items():
-            _copy(fds[name], path)
-        run = _Exec(request, fds) if request.mode == "exec" else _Python(request, fds)
-        _limit(request)
-        confine()
-        os.close(fds["complain"])
-    except BaseException as error:  # noqa: BLE001 - whatever it is, it happened before the program began, and is ours
-        os.write(fds["complain"], f"{type(error).__name__}: {error}".encode()[:4000])
-        os._exit(1)
-    try:
+        run = _Exec(task) if task.mode == "exec" else _Python(task)
         run()
+    except MemoryError:
+        report({"ended": "out_of_memory"})
     finally:
         os._exit(1)
 
 
-def _copy(fd: int, path: str) -> None:
+def copy(fd: int, path: str) -> None:
+    """Put a file where the program is to find it."""
     with open(path, "wb") as file:
         file.write(os.pread(fd, os.fstat(fd).st_size, 0))
 
@@ -139,80 +93,26 @@ def limit_submission() -> None:
     resource.setrlimit(resource.RLIMIT_STACK, (_at_most(resource.RLIMIT_STACK, _STACK_BYTES)[0], hard))
 
 
-def _limit(request: Request) -> None:
-    """Take on the limits of this run, and give up every capability."""
-    limits = {
-        # One byte more than allowed, so that a file of that size says that the limit was passed.
-        resource.RLIMIT_FSIZE: request.output_bytes + 1,
-        resource.RLIMIT_CPU: math.ceil(request.cpu_seconds) + 1,  # the init counts finer; this holds if it cannot
-    }
-    if request.processes is not None:
-        limits[resource.RLIMIT_NPROC] = request.processes + 1  # the init is one of them
-    for kind, limit in limits.items():
-        resource.setrlimit(kind, _at_most(kind, limit))
-    own = _data_bytes()
-    resource.setrlimit(
-        resource.RLIMIT_DATA, (own + request.memory_bytes, own + request.memory_bytes + _THREADS_ROOM_BYTES)
-    )
-    kernel.drop_capabilities()
-
-
-def _offer_to_the_killer(proc_fd: int) -> None:
-    """Where memory runs out, this process goes first, and the init stays to tell."""
-    fd = os.open("self/oom_score_adj", os.O_WRONLY, dir_fd=proc_fd)
-    os.write(fd, b"1000")
-    os.close(fd)
-
-
 def _at_most(kind: int, limit: int) -> tuple[int, int]:
     _, hard = resource.getrlimit(kind)
     capped = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     return capped, capped
 
 
-def _data_bytes() -> int:
-    fd = os.open("/proc/self/statm", os.O_RDONLY)
-    fields = os.read(fd, 256).split()
-    os.close(fd)
-    return int(fields[5]) * resource.getpagesize()
-
-
-def _place(fds: Mapping[str, int]) -> None:
-    """Put the program's descriptors where it expects them, and leave no others but two that are closed before it."""
-    wanted = {"stdin": 0, "stdout": 1, "stderr": 2, "report": REPORT_FD, "channel": CHANNEL_FD}
-    for name, target in wanted.items():
-        if name in fds:
-            os.dup2(fds[name], target, inheritable=target <= 2)
-    kept = sorted({REPORT_FD, CHANNEL_FD, fds["complain"], fds.get("confine", CHANNEL_FD)})
-    low = 3
-    for fd in kept:
-        os.closerange(low, fd)
-        low = fd + 1
-    os.closerange(low, 1024)
-    for name in ("report", "channel"):
-        if name not in fds:
-            with contextlib.suppress(OSError):
-                os.close(wanted[name])
-
-
 class _Exec:
     """A program of its own, from a path or from a sealed image in memory."""
 
-    def __init__(self, request: Request, fds: Mapping[str, int]) -> None:
-        self._request = request
-        self._image = fds.get("image")
-        if self._image is not None:
-            fds = {**fds, "channel": self._image}
-        _place(fds)
+    def __init__(self, task: wire.Task) -> None:
+        self._task = task
 
     def __call__(self) -> None:
         # Threads of a native program take stacks of the size of the stack limit each, untouched for the most part.
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
         _restore_signals()
-        target: Any = CHANNEL_FD if self._image is not None else self._request.argv[0]
+        target: Any = CHANNEL_FD if self._task.image else self._task.argv[0]
         try:
-            os.execve(target, list(self._request.argv), self._request.environment)  # noqa: S606
+            os.execve(target, list(self._task.argv), dict(self._task.environment))  # noqa: S606
         except OSError as error:
             # Too large for its limits, or no program at all: either way it is what was submitted.
             os.write(2, f"cannot start: {os.strerror(error.errno or errno.ENOEXEC)}\n".encode())
@@ -227,12 +127,13 @@ def _restore_signals() -> None:
 class _Python:
     """A Python program, run by this very interpreter."""
 
-    def __init__(self, request: Request, fds: Mapping[str, int]) -> None:
-        self._request = request
-        self._source = os.pread(fds["source"], os.fstat(fds["source"]).st_size, 0)
-        self._code = self._compile(fds["code"])
-        _place(fds)
-        sys.argv[1:] = request.argv
+    def __init__(self, task: wire.Task) -> None:
+        self._task = task
+        self._source = os.pread(SOURCE_FD, os.fstat(SOURCE_FD).st_size, 0)
+        self._code = self._compile()
+        os.close(SOURCE_FD)
+        os.close(CODE_FD)
+        sys.argv[1:] = task.argv
         modes = {
             "script": self._script,
             "call": self._call,
@@ -240,26 +141,26 @@ class _Python:
             "assert": self._assert,
             "together": self._together,
         }
-        self._body = modes[request.mode]()
+        self._body = modes[task.mode]()
 
-    def _compile(self, code_fd: int) -> types.CodeType | Exception:
+    def _compile(self) -> types.CodeType | Exception:
         """Compile, or take what an earlier run of the same submission compiled: hostile bytes in a hostile process."""
-        size = os.fstat(code_fd).st_size
-        if size and self._request.mode != "assert":
-            code = marshal.loads(os.pread(code_fd, size, 0))  # noqa: S302 - by the same author as what it runs
+        size = os.fstat(CODE_FD).st_size
+        if size and self._task.mode != "assert":
+            code = marshal.loads(os.pread(CODE_FD, size, 0))  # noqa: S302 - by the same author as what it runs
             assert isinstance(code, types.CodeType)
             return code
-        return self._compile_source(code_fd)
+        return self._compile_source()
 
-    def _compile_source(self, code_fd: int) -> types.CodeType | Exception:
+    def _compile_source(self) -> types.CodeType | Exception:
         try:
-            if self._request.mode == "assert":
+            if self._task.mode == "assert":
                 return asserting.compiled(self._source, _SCRIPT)
             code = compile(self._source, _SCRIPT, "exec", dont_inherit=True)
         except Exception as error:  # noqa: BLE001 - whatever the compiler makes of it, it is about the source
             return error
         with contextlib.suppress(ValueError):  # nested too deep to be kept; then every run compiles it
-            os.pwrite(code_fd, marshal.dumps(code), 0)
+            os.pwrite(CODE_FD, marshal.dumps(code), 0)
         return code
 
     def __call__(self) -> None:
@@ -280,14 +181,14 @@ class _Python:
 
     def _call(self) -> Callable[[types.CodeType], NoReturn]:
         arguments = json.loads(_take_stdin())
-        fn_name = str(self._request.fn_name)
+        fn_name = str(self._task.fn_name)
         module = _module("solution", prelude.names(fn_name))
 
         def call(code: types.CodeType) -> None:
             exec(code, module.__dict__)  # noqa: S102
             returned = prelude.find(module.__dict__, fn_name)(*arguments)
             try:
-                encoded = plain.dumps(returned, max_bytes=self._request.output_bytes, extend=prelude.as_plain)
+                encoded = plain.dumps(returned, max_bytes=self._task.output_bytes, extend=prelude.as_plain)
             except (plain.NotPlainError, RecursionError) as error:
                 report({"ended": "not_plain", "message": str(error)})
             else:
@@ -309,7 +210,7 @@ class _Python:
         nonce = _take_stdin()
 
         def run(code: types.CodeType) -> NoReturn:
-            report({"nonce": nonce, **asserting.run_assertions(CHANNEL_FD, code, self._request.fn_name)})
+            report({"nonce": nonce, **asserting.run_assertions(CHANNEL_FD, code, self._task.fn_name)})
             os._exit(0)
 
         return run
@@ -321,7 +222,7 @@ class _Python:
 
         def run(code: types.CodeType) -> None:
             exec(code, module.__dict__)  # noqa: S102
-            report({"nonce": nonce, **asserting.run_together(module.__dict__, source, self._request.fn_name)})
+            report({"nonce": nonce, **asserting.run_together(module.__dict__, source, self._task.fn_name)})
 
         return lambda code: os._exit(self._ending(lambda: run(code)))
 

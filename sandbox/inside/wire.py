@@ -1,29 +1,184 @@
-"""Messages with file descriptors over a SEQPACKET socket: JSON objects, whole or not at all."""
+"""Messages with file descriptors over a SEQPACKET socket, whole or not at all.
+
+What is said once a submission is a JSON object. A run and its answer are structures that `native.c` reads and writes:
+numbers of 64 bits, and behind those of a request what only the program's own process reads.
+"""
 
 from __future__ import annotations
 
 import array
 import json
+import marshal
 import os
 import socket
-from collections.abc import Sequence
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 Message = dict[str, object]
 
 # A run that the machine gives no core may last this many times its wall limit.
-WALL_STRETCH = 10
+WALL_STRETCH: Final = 10
 
-_MAX_BYTES = 128 * 1024
-_MAX_FDS = 16
+# The files of a control group that the init reads and writes around a run.
+GROUP_FILES: Final = ("limit", "peak", "usage", "stat", "events", "cpu")
+
+# Why an init ended a run, by number.
+REASONS: Final = (None, "cpu", "wall", "memory", "output", "processes", "disk")
+
+# Where the descriptors of a program are, beside 0 to 2: closed when it executes another.
+REPORT_FD: Final = 100
+CHANNEL_FD: Final = 101
+SOURCE_FD: Final = 102
+CODE_FD: Final = 103
+WALLS_FD: Final = 104
+_PLACES: Final = {
+    "stdin": 0,
+    "stdout": 1,
+    "stderr": 2,
+    "report": REPORT_FD,
+    "channel": CHANNEL_FD,
+    "image": CHANNEL_FD,
+    "source": SOURCE_FD,
+}
+
+_MAX_BYTES: Final = 128 * 1024
+_MAX_FDS: Final = 16
+_RUN: Final = 1
+_NOWHERE: Final = -1
+_HEADER: Final = struct.Struct(f"={11 + _MAX_FDS}q")
+PROCESSES_OFFSET: Final = 8 * 5
+PLACES_OFFSET: Final = 8 * 11
+REQUEST_BYTES: Final = _HEADER.size
+
+ANSWER_FIELDS: Final = (
+    *("kind", "status", "reason", "cpu_us", "wall_us", "rss_kb", "starved_us", "one_process"),
+    *("peak_bytes", "kills", "group_cpu_us", "held_bytes"),
+)
+_ANSWER: Final = struct.Struct(f"={len(ANSWER_FIELDS)}q")
+ANSWER_BYTES: Final = _ANSWER.size
+
+
+class Task(NamedTuple):
+    """What the process that becomes a program has to know."""
+
+    mode: str  # script | call | serve | assert | together | exec
+    output_bytes: int
+    argv: tuple[str, ...] = ()
+    environment: Mapping[str, str] = {}
+    fn_name: str | None = None
+    image: bool = False  # what is executed is a descriptor
+    copies: Mapping[str, str] = {}  # a descriptor's name -> the path in /tmp that its content is copied to
+    product: str | None = None  # the file that the far side wants when it has ended
+    names: tuple[str, ...] = ()  # of the descriptors, in their order
+
+    @classmethod
+    def of(cls, encoded: bytes) -> Task:
+        """Read what `encoded` wrote: both ends are the same interpreter."""
+        return cls(*marshal.loads(encoded))  # noqa: S302 - by the service
+
+    def encoded(self) -> bytes:
+        """The task as bytes."""
+        plain: Any = self._replace(environment=dict(self.environment), copies=dict(self.copies))
+        return marshal.dumps(tuple(plain))
+
+
+class Limits(NamedTuple):
+    """What a run may use."""
+
+    cpu_seconds: float
+    wall_seconds: float
+    memory_bytes: int
+    output_bytes: int
+    processes: int
+    memory_is_watched: bool  # for no control group holds it
+    counted: bool  # the slot's memory is that of this run
+    idle_ceiling_bytes: int  # the slot without a program holds no more than this
+
+
+class Request(NamedTuple):
+    """One run, as it was asked for."""
+
+    limits: Limits
+    task: Task
+
+    @classmethod
+    def of(cls, message: bytes) -> Request:
+        """Read what `encoded` wrote."""
+        _, memory, output, cpu, wall, processes, watched, counted, ceiling, *_ = _HEADER.unpack_from(message)
+        limits = Limits(cpu / 1e6, wall / 1e6, memory, output, processes, bool(watched), bool(counted), ceiling)
+        return cls(limits, Task.of(message[REQUEST_BYTES:]))
+
+    def encoded(self) -> bytes:
+        """The request as bytes, for the descriptors that its task names."""
+        limits, task = self
+        places = [_PLACES.get(name, _NOWHERE) for name in task.names]
+        header = _HEADER.pack(
+            _RUN,
+            limits.memory_bytes,
+            limits.output_bytes,
+            round(limits.cpu_seconds * 1e6),
+            round(limits.wall_seconds * 1e6),
+            limits.processes,
+            limits.memory_is_watched,
+            limits.counted,
+            limits.idle_ceiling_bytes,
+            bool(task.copies) or task.product is not None,
+            len(places),
+            *places,
+            *[_NOWHERE] * (_MAX_FDS - len(places)),
+        )
+        return header + task.encoded()
+
+
+class Answer(NamedTuple):
+    """How a run ended. Of the control group -1 where nobody counts."""
+
+    kind: int
+    status: int
+    reason: int
+    cpu_us: int
+    wall_us: int
+    rss_kb: int
+    starved_us: int
+    one_process: int
+    peak_bytes: int
+    kills: int
+    group_cpu_us: int
+    held_bytes: int
 
 
 def send(channel: socket.socket, message: Message, fds: Sequence[int] = ()) -> None:
+    """Send one object and duplicates of `fds`. Raises OSError when the far side is gone."""
+    send_bytes(channel, json.dumps(message).encode(), fds)
+
+
+def send_bytes(channel: socket.socket, message: bytes, fds: Sequence[int] = ()) -> None:
     """Send one message and duplicates of `fds`. Raises OSError when the far side is gone."""
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-    channel.sendmsg([json.dumps(message).encode()], rights)
+    channel.sendmsg([message], rights)
 
 
 def receive(channel: socket.socket) -> tuple[Message, list[int]]:
+    """Receive one object and its descriptors, which the caller owns. Raises EOFError when the far side is gone."""
+    data, fds = receive_bytes(channel)
+    try:
+        return _object(data), fds
+    except EOFError:
+        for fd in fds:
+            os.close(fd)
+        raise
+
+
+def receive_answer(channel: socket.socket) -> tuple[Answer | Message, list[int]]:
+    """Receive how a run ended, or an object that says why nothing is known of it; as `receive`."""
+    data, fds = receive_bytes(channel)
+    if len(data) == ANSWER_BYTES and not data.startswith(b"{"):
+        return Answer(*_ANSWER.unpack(data)), fds
+    return _object(data), fds
+
+
+def receive_bytes(channel: socket.socket) -> tuple[bytes, list[int]]:
     """Receive one message and its descriptors, which the caller owns. Raises EOFError when the far side is gone."""
     data, ancillary, _, _ = channel.recvmsg(_MAX_BYTES, socket.CMSG_SPACE(4 * _MAX_FDS), socket.MSG_CMSG_CLOEXEC)
     fds = array.array("i")
@@ -32,12 +187,14 @@ def receive(channel: socket.socket) -> tuple[Message, list[int]]:
             fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
     if not data:
         raise EOFError
+    return data, list(fds)
+
+
+def _object(data: bytes) -> Message:
     try:
-        message = json.loads(data)
-        if not isinstance(message, dict):
-            raise ValueError("not an object")
+        message: Any = json.loads(data)
     except (ValueError, RecursionError) as error:
-        for fd in fds:
-            os.close(fd)
         raise EOFError("not a message") from error
-    return message, list(fds)
+    if not isinstance(message, dict):
+        raise EOFError("not a message")
+    return message

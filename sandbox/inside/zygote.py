@@ -17,7 +17,7 @@ import socket
 import sys
 from typing import Final, Protocol
 
-from sandbox.inside import init, kernel, lone, program, wire
+from sandbox.inside import init, kernel, lone, native, program, wire
 
 # What most programs import. More would not be free: every fork copies, and every exit frees, the tables of its pages.
 _PRELOADED: Final = (
@@ -32,6 +32,7 @@ _NAMESPACES: Final = kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_N
 def main() -> None:
     """Become ready and serve until the control socket closes."""
     control = socket.socket(fileno=int(sys.argv[1]))
+    native.load(sys.argv[2])
     setup, cgroups = wire.receive(control)
     for fd in cgroups:
         os.write(fd, b"0")
@@ -60,7 +61,7 @@ class _Nursery(Protocol):
 class _Namespaces:
     def start(self, name: object, socket_fd: int) -> int:
         user, group = os.getuid(), os.getgid()  # here: in a new user namespace both are nobody's
-        pid = kernel.clone(_NAMESPACES)
+        pid = native.clone(_NAMESPACES)
         if pid == 0:
             init.main(socket_fd, user=user, group=group)
         return pid
@@ -90,7 +91,7 @@ def _leave_root(user: int) -> None:
     # Mounted here and not by bubblewrap, which as root covers parts of /proc; the kernel then refuses the fresh /proc
     # that each submission mounts.
     kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
-    kernel.drop_bounding_set()
+    native.drop_bounding_set()
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)

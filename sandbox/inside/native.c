@@ -1,0 +1,537 @@
+/* What every test of a submission goes through, without the interpreter.
+ *
+ * A fork shares its pages until one side writes to them, and an interpreter writes to every object that it looks at:
+ * done in Python, starting and awaiting a program costs more than running it. `native_serve` does it for the programs
+ * that end at once and leave nothing behind, which most do, and hands everything else to its caller.
+ *
+ * `native.py` mirrors the structures and calls the functions; nothing is kept between two calls but what they hold.
+ * Errors are negative: -errno.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
+#define MAX_MESSAGE_BYTES (128 * 1024)
+#define MAX_FDS 16
+#define FIRST_PLACE 100 /* where descriptors of a program are, beside 0 to 2 */
+#define PLACES 5
+#define HIGHEST_FD 1024
+#define THREADS_ROOM_BYTES (4LL << 30)
+
+#define LOOK_MS 50 /* how soon the caller looks at a program that has not ended */
+#define LOOK_AT_MEMORY_MS 4
+
+enum event { CLOSED, MESSAGE, TO_START, BECAME, RUNNING, ENDED };
+enum kind { RUN = 1, ANSWER = 2 };
+
+/* Without the handlers that the fork of libc runs: this process has one thread. */
+extern pid_t _Fork(void) __attribute__((weak));
+
+/* Written by a process that fails while it becomes a program, and not mapped in one that has become it. */
+struct complaint {
+    int32_t error;
+    char step[60];
+};
+
+struct context {
+    int64_t channel, proc_fd, code_fd, cores;
+    int64_t filter; /* struct sock_fprog *; 0 where there are no namespaces and the caller puts up the walls */
+    int64_t complaint, complaint_bytes;
+    int64_t tmp_changed_at_ns;
+    int64_t limit_fd, peak_fd, usage_fd, stat_fd, events_fd, cpu_fd; /* of the slot's control group, or -1 */
+};
+
+struct request {
+    int64_t kind, memory_bytes, output_bytes, cpu_us, wall_us;
+    int64_t processes; /* -1: the caller counts them */
+    int64_t watched;   /* memory is looked at, for no group holds it */
+    int64_t counted;   /* the group's memory is that of this run */
+    int64_t idle_ceiling_bytes;
+    int64_t by_hand; /* the caller has to do something before or after it */
+    int64_t n_fds, places[MAX_FDS];
+};
+
+struct answer {
+    int64_t kind, status, reason, cpu_us, wall_us, rss_kb, starved_us, one_process;
+    int64_t peak_bytes, kills, group_cpu_us; /* -1 where nobody counts */
+    int64_t held_bytes;                      /* by the idle slot before the run, without page cache */
+};
+
+struct run {
+    struct answer answer;
+    int64_t pid, started_ns, usage_before, kills_before, cpu_before;
+    int64_t n_fds, length;
+    int32_t fds[MAX_FDS];
+    union {
+        struct request request;
+        char message[MAX_MESSAGE_BYTES];
+    };
+};
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static int64_t microseconds(const struct rusage *used)
+{
+    return (used->ru_utime.tv_sec + used->ru_stime.tv_sec) * 1000000LL + used->ru_utime.tv_usec + used->ru_stime.tv_usec;
+}
+
+/* --- the control group ---------------------------------------------------------------------------------------- */
+
+static int64_t read_text(int fd, char *text, size_t size)
+{
+    ssize_t length = pread(fd, text, size - 1, 0);
+    if (length < 0)
+        return -errno;
+    text[length] = 0;
+    return length;
+}
+
+static int64_t read_number(int fd)
+{
+    char text[32];
+    int64_t length = read_text(fd, text, sizeof text);
+    return length < 0 ? length : strtoll(text, NULL, 10);
+}
+
+/* The number behind `key` at the beginning of a line; 0 where there is none. */
+static int64_t field(const char *text, const char *key)
+{
+    size_t length = strlen(key);
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, key, length) == 0 && line[length] == ' ')
+            return strtoll(line + length + 1, NULL, 10);
+    }
+    return 0;
+}
+
+static int64_t read_field(int fd, const char *key)
+{
+    char text[4096];
+    int64_t length = read_text(fd, text, sizeof text);
+    return length < 0 ? length : field(text, key);
+}
+
+static int64_t group_cpu_us(int fd)
+{
+    char text[4096];
+    if (fd < 0)
+        return -1;
+    int64_t length = read_text(fd, text, sizeof text);
+    if (length < 0)
+        return length;
+    return text[0] >= '0' && text[0] <= '9' ? strtoll(text, NULL, 10) / 1000 : field(text, "usage_usec");
+}
+
+static int write_number(int fd, int64_t number)
+{
+    char text[32];
+    int length = snprintf(text, sizeof text, "%lld", (long long)number);
+    return pwrite(fd, text, length, 0) == length ? 0 : -errno;
+}
+
+/* Read what the group holds and has done, and set its limit on top of what the idle slot holds. */
+static int64_t count_from_here(const struct context *context, struct run *run)
+{
+    const struct request *request = &run->request;
+    char stat[4096];
+    run->answer.held_bytes = run->answer.peak_bytes = run->answer.kills = run->answer.group_cpu_us = -1;
+    if (context->limit_fd < 0 || !request->counted)
+        return 0;
+    run->usage_before = read_number(context->usage_fd);
+    run->kills_before = read_field(context->events_fd, "oom_kill");
+    run->cpu_before = group_cpu_us(context->cpu_fd);
+    int64_t failed = read_text(context->stat_fd, stat, sizeof stat);
+    if (failed < 0 || run->usage_before < 0 || run->kills_before < 0 || run->cpu_before < -1)
+        return -EIO;
+    /* The kernel gives page cache back when memory is needed; files in a tmpfs are not in these. */
+    int64_t held = run->usage_before - field(stat, "inactive_file") - field(stat, "active_file");
+    held = held < 0 ? 0 : held;
+    run->answer.held_bytes = held;
+    int64_t idle = held < request->idle_ceiling_bytes ? held : request->idle_ceiling_bytes;
+    failed = write_number(context->limit_fd, idle + request->memory_bytes);
+    if (failed < 0)
+        return failed;
+    write_number(context->peak_fd, 0); /* version 2 can since Linux 6.12 only; before, the peak is that of the slot */
+    return 0;
+}
+
+static void count_to_here(const struct context *context, struct run *run)
+{
+    if (run->answer.held_bytes < 0)
+        return;
+    int64_t over = read_number(context->peak_fd) - run->usage_before;
+    run->answer.peak_bytes = over < 0 ? 0 : over;
+    run->answer.kills = read_field(context->events_fd, "oom_kill") - run->kills_before;
+    if (run->cpu_before >= 0)
+        run->answer.group_cpu_us = group_cpu_us(context->cpu_fd) - run->cpu_before;
+}
+
+/* --- in the fork: becoming the program -------------------------------------------------------------------------- */
+
+static int capped(int kind, uint64_t soft, uint64_t hard)
+{
+    struct rlimit now;
+    if (getrlimit(kind, &now) != 0)
+        return -1;
+    struct rlimit wanted = {soft < now.rlim_max ? soft : now.rlim_max, hard < now.rlim_max ? hard : now.rlim_max};
+    return setrlimit(kind, &wanted);
+}
+
+static int go_first_where_memory_runs_out(int proc_fd)
+{
+    int fd = openat(proc_fd, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int failed = write(fd, "1000", 4) == 4 ? 0 : -1;
+    close(fd);
+    return failed;
+}
+
+static int64_t data_bytes(int proc_fd)
+{
+    char text[256];
+    long long data;
+    int fd = openat(proc_fd, "self/statm", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    int64_t length = read_text(fd, text, sizeof text);
+    close(fd);
+    if (length < 0 || sscanf(text, "%*s %*s %*s %*s %*s %lld", &data) != 1)
+        return -1;
+    return data * sysconf(_SC_PAGESIZE);
+}
+
+static void close_between(unsigned first, unsigned last)
+{
+    if (syscall(SYS_close_range, first, last, 0) == 0)
+        return;
+    for (unsigned fd = first; fd <= last && fd < HIGHEST_FD; fd++)
+        close(fd);
+}
+
+static int put(int from, int to, int *placed)
+{
+    if (dup3(from, to, to > 2 ? O_CLOEXEC : 0) < 0)
+        return -1;
+    if (to >= FIRST_PLACE)
+        placed[to - FIRST_PLACE] = 1;
+    return 0;
+}
+
+/* Put the descriptors where the program expects them, and leave no others. */
+static int place(const struct context *context, const struct run *run)
+{
+    int placed[PLACES] = {0};
+    for (int i = 0; i < run->n_fds; i++)
+        if (run->request.places[i] >= 0 && put(run->fds[i], run->request.places[i], placed) != 0)
+            return -1;
+    if (context->code_fd >= 0 && put(context->code_fd, FIRST_PLACE + 3, placed) != 0)
+        return -1;
+    close_between(3, FIRST_PLACE - 1);
+    close_between(FIRST_PLACE + PLACES, ~0U);
+    for (int i = 0; i < PLACES; i++)
+        if (!placed[i])
+            close(FIRST_PLACE + i);
+    return 0;
+}
+
+static const char *become(const struct context *context, const struct run *run)
+{
+    const struct request *request = &run->request;
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
+    int64_t seconds = (request->cpu_us + 999999) / 1000000;
+
+    if (setsid() < 0) /* its process group is its own: what it does to that, it does to itself */
+        return "setsid";
+    if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) /* its own /proc/self is its own */
+        return "dumpable";
+    if (go_first_where_memory_runs_out(context->proc_fd) != 0)
+        return "oom_score_adj";
+    int64_t own = data_bytes(context->proc_fd);
+    if (own < 0)
+        return "statm";
+    if (place(context, run) != 0)
+        return "descriptors";
+    /* One byte more than allowed, so that a file of that size says that the limit was passed. */
+    if (capped(RLIMIT_FSIZE, request->output_bytes + 1, request->output_bytes + 1) != 0)
+        return "RLIMIT_FSIZE";
+    if (capped(RLIMIT_CPU, seconds + 1, seconds + 1) != 0) /* the init counts finer; this holds if it cannot */
+        return "RLIMIT_CPU";
+    if (request->processes >= 0 && capped(RLIMIT_NPROC, request->processes + 1, request->processes + 1) != 0)
+        return "RLIMIT_NPROC"; /* the init is one of them */
+    uint64_t memory = own + request->memory_bytes;
+    if (capped(RLIMIT_DATA, memory, memory + THREADS_ROOM_BYTES) != 0)
+        return "RLIMIT_DATA";
+    if (syscall(SYS_capset, &header, none) != 0)
+        return "capset";
+    if (context->filter && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, context->filter, 0, 0) != 0)
+        return "seccomp";
+    return NULL;
+}
+
+/* For a fork that has its walls: what the far side would believe is out of its reach from here on. */
+void native_confined(const struct context *context)
+{
+    munmap((void *)context->complaint, context->complaint_bytes);
+}
+
+/* --- in the init ------------------------------------------------------------------------------------------------- */
+
+/* Fork for the request of `run`: 0 in what is to become the program, its process id here. */
+int64_t native_start(const struct context *context, struct run *run)
+{
+    struct complaint *complaint = (void *)context->complaint;
+    memset(&run->answer, 0, sizeof run->answer);
+    int64_t failed = count_from_here(context, run);
+    if (failed < 0)
+        return failed;
+    complaint->error = 0;
+    run->started_ns = now_ns();
+    pid_t pid = _Fork ? _Fork() : fork();
+    if (pid < 0)
+        return -errno;
+    if (pid > 0)
+        return run->pid = pid;
+    errno = 0;
+    const char *step = become(context, run);
+    if (step) {
+        complaint->error = errno ? errno : EPROTO;
+        strncpy(complaint->step, step, sizeof complaint->step - 1);
+        _exit(1);
+    }
+    if (context->filter)
+        native_confined(context);
+    return 0;
+}
+
+/* 1: the program has ended and was reaped. 0: not yet. -EPIPE: the far side is gone; it is not looked at where
+ * `alone`. */
+int64_t native_wait(const struct context *context, struct run *run, int milliseconds, int alone)
+{
+    int pidfd = syscall(SYS_pidfd_open, run->pid, 0);
+    if (pidfd < 0)
+        return -errno;
+    struct pollfd polled[2] = {{pidfd, POLLIN, 0}, {context->channel, 0, 0}}; /* of the channel only its end */
+    int ready;
+    do
+        ready = poll(polled, alone ? 1 : 2, milliseconds);
+    while (ready < 0 && errno == EINTR);
+    int error = errno;
+    close(pidfd);
+    if (ready < 0)
+        return -error;
+    if (!alone && polled[1].revents)
+        return -EPIPE;
+    if (!polled[0].revents)
+        return 0;
+    int status;
+    struct rusage used;
+    if (wait4(run->pid, &status, 0, &used) != run->pid)
+        return -errno;
+    run->answer.status = status;
+    run->answer.cpu_us = microseconds(&used);
+    run->answer.rss_kb = used.ru_maxrss;
+    run->answer.wall_us = (now_ns() - run->started_ns) / 1000;
+    return 1;
+}
+
+/* Kill and await everybody else in the namespace whose first process this is, adding up what they have used. */
+static void end_everybody(struct run *run)
+{
+    for (;;) {
+        kill(-1, SIGKILL); /* again in each round: what is being forked while we kill must not get away */
+        struct rusage used;
+        pid_t pid = wait4(-1, NULL, 0, &used);
+        if (pid < 0 && errno == EINTR)
+            continue;
+        if (pid < 0)
+            return;
+        run->answer.cpu_us += microseconds(&used);
+        if (used.ru_maxrss > run->answer.rss_kb)
+            run->answer.rss_kb = used.ru_maxrss;
+    }
+}
+
+/* Whether /tmp is as it was mounted. Its change time cannot be set back, but is as coarse as a tick of the kernel. */
+static int is_untouched(const struct context *context)
+{
+    struct stat found;
+    if (stat("/tmp", &found) != 0 ||
+        found.st_ctim.tv_sec * 1000000000LL + found.st_ctim.tv_nsec != context->tmp_changed_at_ns)
+        return 0;
+    DIR *directory = opendir("/tmp");
+    if (!directory)
+        return 0;
+    int entries = 0;
+    while (entries <= 2 && readdir(directory))
+        entries++;
+    closedir(directory);
+    return entries == 2;
+}
+
+/* End whatever else the program has started, and count what the run used. Whether /tmp is as it was. */
+int native_finish(const struct context *context, struct run *run)
+{
+    if (context->filter)
+        end_everybody(run);
+    count_to_here(context, run);
+    return context->filter && is_untouched(context);
+}
+
+/* Send the answer, with a descriptor where `product_fd` is one. */
+int64_t native_answer(const struct context *context, struct run *run, int product_fd)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec part = {&run->answer, sizeof run->answer};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    run->answer.kind = ANSWER;
+    if (product_fd >= 0) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = sizeof control.bytes;
+        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+        head->cmsg_level = SOL_SOCKET;
+        head->cmsg_type = SCM_RIGHTS;
+        head->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(head), &product_fd, sizeof(int));
+    }
+    return sendmsg(context->channel, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+void native_close_descriptors(struct run *run)
+{
+    for (int i = 0; i < run->n_fds; i++)
+        close(run->fds[i]);
+    run->n_fds = 0;
+}
+
+/* Receive one message and its descriptors: its length, 0 when the far side is gone. */
+static int64_t receive(const struct context *context, struct run *run)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof run->fds)];
+        struct cmsghdr align;
+    } control;
+    struct iovec part = {run->message, sizeof run->message};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    do
+        run->length = recvmsg(context->channel, &message, MSG_CMSG_CLOEXEC);
+    while (run->length < 0 && errno == EINTR);
+    run->n_fds = 0;
+    if (run->length <= 0)
+        return run->length < 0 && errno != ECONNRESET ? -errno : 0;
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(&message); head; head = CMSG_NXTHDR(&message, head))
+        if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) {
+            run->n_fds = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+            memcpy(run->fds, CMSG_DATA(head), run->n_fds * sizeof(int));
+        }
+    if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+        return -EMSGSIZE;
+    return run->length;
+}
+
+static int first_look_ms(const struct context *context, const struct request *request)
+{
+    int64_t milliseconds = request->watched ? LOOK_AT_MEMORY_MS : LOOK_MS;
+    int64_t cpu = request->cpu_us / 1000 / context->cores, wall = request->wall_us / 1000;
+    milliseconds = cpu < milliseconds ? cpu : milliseconds;
+    milliseconds = wall < milliseconds ? wall : milliseconds;
+    return milliseconds < 2 ? 2 : milliseconds;
+}
+
+/* Answer requests as long as their programs end at once; return where the caller is needed.
+ *
+ * CLOSED: the far side is gone. MESSAGE: something else than a run. TO_START: a run that the caller has to start.
+ * BECAME: this is the fork that is to become the program. RUNNING: it was started and has not ended. ENDED: it has,
+ * is counted, and has left something in /tmp or a complaint; to be answered. The caller closes the descriptors. */
+int64_t native_serve(const struct context *context, struct run *run)
+{
+    const struct complaint *complaint = (const void *)context->complaint;
+    for (;;) {
+        int64_t length = receive(context, run);
+        if (length <= 0)
+            return length == 0 ? CLOSED : length;
+        if (run->message[0] == '{')
+            return MESSAGE;
+        if (length < (int64_t)sizeof run->request || run->request.kind != RUN || run->request.n_fds != run->n_fds)
+            return -EPROTO;
+        if (!context->filter || run->request.by_hand)
+            return TO_START;
+        int64_t done = native_start(context, run);
+        if (done == 0)
+            return BECAME;
+        if (done > 0)
+            done = native_wait(context, run, first_look_ms(context, &run->request), 0);
+        if (done <= 0)
+            return done == 0 ? RUNNING : done;
+        if (!native_finish(context, run) || complaint->error)
+            return ENDED;
+        done = native_answer(context, run, -1);
+        native_close_descriptors(run);
+        if (done < 0)
+            return done;
+    }
+}
+
+/* --- once a submission -------------------------------------------------------------------------------------------- */
+
+/* A fork into new namespaces. The caller has one thread and goes on as it was: nothing of the interpreter is told. */
+int64_t native_clone(int64_t flags)
+{
+    long pid = syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+    return pid < 0 ? -errno : pid;
+}
+
+/* Take every capability out of what an exec could give back. */
+int64_t native_drop_bounding_set(int last)
+{
+    for (int capability = 0; capability <= last; capability++)
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
+            return -errno;
+    return 0;
+}
+
+/* What the structures take, for whoever mirrors them. */
+void native_sizes(int64_t sizes[4])
+{
+    sizes[0] = sizeof(struct context);
+    sizes[1] = sizeof(struct request);
+    sizes[2] = sizeof(struct answer);
+    sizes[3] = sizeof(struct run);
+}

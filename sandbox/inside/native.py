@@ -1,0 +1,202 @@
+"""The structures and functions of `native.c`: the part of the init that every test goes through.
+
+The library is built when the package is installed and brought into the jail as a file; `load` opens it, once. It is
+called with the interpreter lock held. Every function raises OSError when the kernel refuses.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import mmap
+import os
+from enum import IntEnum
+from typing import Any, Final
+
+from sandbox.inside import wire
+
+_MAX_FDS: Final = 16
+_MAX_MESSAGE_BYTES: Final = 128 * 1024
+_NONE: Final = -1
+
+
+class SetUpError(Exception):
+    """What was to become a program failed before it was one."""
+
+
+class Event(IntEnum):
+    """Why `serve` needs its caller; see `native.c`."""
+
+    CLOSED = 0
+    MESSAGE = 1
+    TO_START = 2
+    BECAME = 3
+    RUNNING = 4
+    ENDED = 5
+
+
+class Context(ctypes.Structure):
+    """What is the same for every run of a submission."""
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("channel", "proc_fd", "code_fd", "cores")),
+        *((name, ctypes.c_int64) for name in ("filter", "complaint", "complaint_bytes", "tmp_changed_at_ns")),
+        *((f"{name}_fd", ctypes.c_int64) for name in wire.GROUP_FILES),
+    )
+
+
+class Run(ctypes.Structure):
+    """One request, as it was received, and what came of it."""
+
+    pid: int
+    started_ns: int
+    n_fds: int
+    length: int
+    reason: int
+    cpu_us: int
+    rss_kb: int
+    starved_us: int
+    one_process: bool
+
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in wire.ANSWER_FIELDS),
+        *((name, ctypes.c_int64) for name in ("pid", "started_ns", "usage_before", "kills_before", "cpu_before")),
+        *((name, ctypes.c_int64) for name in ("n_fds", "length")),
+        ("fds", ctypes.c_int32 * _MAX_FDS),
+        ("message", ctypes.c_char * _MAX_MESSAGE_BYTES),
+    )
+
+    def text(self, start: int = 0) -> bytes:
+        """The message from `start` on."""
+        return ctypes.string_at(ctypes.addressof(self) + Run.message.offset + start, self.length - start)
+
+    def request(self) -> wire.Request:
+        """The message as a request."""
+        return wire.Request.of(self.text())
+
+    def task(self) -> wire.Task:
+        """The task of the message as a request."""
+        return wire.Task.of(self.text(wire.REQUEST_BYTES))
+
+    def object(self) -> wire.Message:
+        """The message as a JSON object."""
+        message: wire.Message = json.loads(self.text())
+        return message
+
+    def add(self, fd: int, target: int) -> None:
+        """Give the program one more descriptor, a duplicate of `fd`."""
+        index = self.n_fds
+        self.fds[index] = os.dup(fd)
+        self.n_fds = index + 1
+        ctypes.c_int64.from_buffer(self, Run.message.offset + wire.PLACES_OFFSET + 8 * index).value = target
+
+    def uncount_processes(self) -> None:
+        """Leave it to the caller to count the processes of the program."""
+        ctypes.c_int64.from_buffer(self, Run.message.offset + wire.PROCESSES_OFFSET).value = _NONE
+
+
+class Complaint:
+    """What a fork writes that fails to become a program; out of the reach of one that has become it."""
+
+    def __init__(self) -> None:
+        self._page = mmap.mmap(-1, mmap.PAGESIZE)
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._page))
+        self.size = mmap.PAGESIZE
+        self._error = ctypes.c_int32.from_address(self.address)
+
+    def write(self, what: str) -> None:
+        """Say in the fork why it became no program."""
+        text = what.encode()[:59] + b"\0"
+        ctypes.memmove(self.address + 4, text, len(text))
+        self._error.value = 1
+
+    def check(self) -> None:
+        """Raise SetUpError if the last fork became no program."""
+        if self._error.value:
+            step = ctypes.string_at(self.address + 4).decode(errors="replace")
+            raise SetUpError(f"{step}: {os.strerror(self._error.value)}")
+
+
+_library: Any = None
+
+
+def load(path: str) -> None:
+    """Open the library. Raises OSError where it is not there or cannot be run here."""
+    global _library
+    _library = ctypes.PyDLL(path)
+    for name in ("serve", "start", "wait", "answer", "clone", "drop_bounding_set"):
+        getattr(_library, f"native_{name}").restype = ctypes.c_int64
+    sizes = (ctypes.c_int64 * 4)()
+    _library.native_sizes(sizes)
+    ours = [ctypes.sizeof(Context), wire.REQUEST_BYTES, wire.ANSWER_BYTES, ctypes.sizeof(Run)]
+    if list(sizes) != ours:
+        raise OSError(f"the library was built from other sources: {list(sizes)}, not {ours}")
+
+
+def new_context(channel_fd: int, complaint: Complaint) -> Context:
+    """A context in which nothing is open yet."""
+    context = Context(channel=channel_fd, complaint=complaint.address, complaint_bytes=complaint.size)
+    for name in ("proc_fd", "code_fd", *(f"{name}_fd" for name in wire.GROUP_FILES)):
+        setattr(context, name, _NONE)
+    context.cores = len(os.sched_getaffinity(0))
+    return context
+
+
+def serve(context: Context, run: Run) -> Event:
+    """Answer requests until the caller is needed, and say why."""
+    return Event(_checked(_library.native_serve(ctypes.byref(context), ctypes.byref(run)), "serve"))
+
+
+def start(context: Context, run: Run) -> int:
+    """Fork for a request: 0 in what is to become the program, its process id here."""
+    return _checked(_library.native_start(ctypes.byref(context), ctypes.byref(run)), "start")
+
+
+def confined(context: Context) -> None:
+    """Put what the far side would believe out of reach, in a fork that has put up its walls."""
+    _library.native_confined(ctypes.byref(context))
+
+
+def wait(context: Context, run: Run, seconds: float | None) -> bool:
+    """Await the program for so long, and reap it. None: to its end, whatever the far side does meanwhile.
+
+    Raises BrokenPipeError when the far side is gone.
+    """
+    alone = seconds is None
+    milliseconds = _NONE if seconds is None else int(seconds * 1000)
+    found = _library.native_wait(ctypes.byref(context), ctypes.byref(run), milliseconds, int(alone))
+    return bool(_checked(found, "wait"))
+
+
+def finish(context: Context, run: Run) -> bool:
+    """End and count whatever else the program started, with namespaces. Whether /tmp is as it was mounted."""
+    return bool(_library.native_finish(ctypes.byref(context), ctypes.byref(run)))
+
+
+def answer(context: Context, run: Run, product_fd: int | None) -> None:
+    """Say how the run ended."""
+    fd = _NONE if product_fd is None else product_fd
+    _checked(_library.native_answer(ctypes.byref(context), ctypes.byref(run), fd), "answer")
+
+
+def close_descriptors(run: Run) -> None:
+    """Close what came with the message."""
+    _library.native_close_descriptors(ctypes.byref(run))
+
+
+def clone(flags: int) -> int:
+    """Fork into new namespaces: 0 in the child, its process id in the parent. The caller has one thread."""
+    return _checked(_library.native_clone(ctypes.c_int64(flags)), "clone")
+
+
+def drop_bounding_set() -> None:
+    """Take every capability out of what an exec could give back."""
+    with open("/proc/sys/kernel/cap_last_cap") as file:
+        last = int(file.read())
+    _checked(_library.native_drop_bounding_set(last), "bounding set")
+
+
+def _checked(result: int, what: str) -> int:
+    if result < 0:
+        raise OSError(-result, f"{what}: {os.strerror(-result)}")
+    return result
