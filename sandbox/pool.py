@@ -12,8 +12,8 @@ import asyncio
 import heapq
 import logging
 import os
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -47,6 +47,7 @@ from sandbox.verdicts import CacheObserver, Verdicts
 log = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 3
+_QUICK_SECONDS: Final = 0.02
 _MIB: Final = 1024 * 1024
 
 
@@ -333,6 +334,7 @@ class _Trial:
         self._todo = list(range(len(job.tests)))  # a heap: the lowest is run next
         self._end = len(job.tests)  # no test from here on needs to run
         self._results: dict[int, TestResult] = {}
+        self._quick = False  # whether the last test was over at once
         self._starved: set[int] = set()  # to be run with the machine to itself, before any other
 
     async def run(self) -> list[TestResult]:
@@ -351,6 +353,11 @@ class _Trial:
         """Whether a test is to be run now. A starved one says that the machine has no room for others."""
         return not self._starved and bool(self._todo) and self._todo[0] < self._end
 
+    @property
+    def _ahead(self) -> int:
+        """How many tests a slot has at a time: a second one waits in its socket and costs no one his turn for long."""
+        return 2 if self._quick and self._checking is None and not isinstance(self._job.tests[0], AssertTest) else 1
+
     async def _lane(self, lanes: asyncio.TaskGroup, slot: Slot | None = None) -> None:
         """Take tests until none is left. A slot that was granted is given back, even where there is nothing to do."""
         failures = 0
@@ -366,17 +373,32 @@ class _Trial:
                         raise SandboxUnavailableError(f"no run in {_ATTEMPTS} attempts: {error}") from error
 
     async def _tests_on(self, slot: Slot, lanes: asyncio.TaskGroup) -> None:
+        """Run tests until none is left or others wait; where they are quick, each is sent before the last has ended."""
+        started: deque[tuple[int, asyncio.Task[None]]] = deque()
         async with self._submission(slot) as submission:
-            while self._wanting:
-                index = heapq.heappop(self._todo)
-                self._spread(lanes)
-                try:
-                    await self._test(index, submission)
-                except SlotDiedError:
-                    heapq.heappush(self._todo, index)
-                    raise
-                if self._dispatcher.others_wait(slot):
-                    return
+            others_wait = False
+            try:
+                while True:
+                    while self._wanting and not others_wait and len(started) < self._ahead:
+                        index = heapq.heappop(self._todo)
+                        started.append((index, asyncio.create_task(self._test(index, submission))))
+                        self._spread(lanes)
+                    if not started or started[0][0] >= self._end:
+                        return
+                    await started[0][1]
+                    started.popleft()
+                    others_wait = self._dispatcher.others_wait(slot)
+            finally:
+                await self._take_back(started)
+
+    async def _take_back(self, started: Iterable[tuple[int, asyncio.Task[None]]]) -> None:
+        """End tests whose results nobody waits for; those that had none are to be run."""
+        for _, test in started:
+            test.cancel()
+        await asyncio.gather(*(test for _, test in started), return_exceptions=True)
+        for index, _ in started:
+            if index not in self._results and index not in self._starved:
+                heapq.heappush(self._todo, index)
 
     def _spread(self, lanes: asyncio.TaskGroup) -> None:
         if self._wanting:
@@ -407,6 +429,7 @@ class _Trial:
 
     def _record(self, result: TestResult) -> None:
         self._results[result.index] = result
+        self._quick = result.wall_seconds < _QUICK_SECONDS
         if result.verdict is not Verdict.ACCEPTED and self._job.stop_at_first_failure:
             self._end = min(self._end, result.index + 1)
 

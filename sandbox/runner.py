@@ -7,18 +7,15 @@ it. What a Python program reports about itself only ever tells one failure from 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import os
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sandbox.inside import plain, wire
 from sandbox.models import Limits, Verdict
 from sandbox.runs import Outcome, Program
-from sandbox.slot import Ending, Session
+from sandbox.slot import Ending, Session, sealed
 
 _STDERR_BYTES: Final = 64 * 1024
 _MIB: Final = 1024 * 1024
@@ -42,7 +39,8 @@ async def run(
 
     `counted` is False for a run beside the one whose memory counts.
     """
-    with _descriptors(program, stdin, channel) as fds:
+    fds, own = _descriptors(session, program, stdin, channel)
+    try:
         ending = await session.run(_task(program, limits, fds), fds, limits, program.least_processes, counted=counted)
         product = _read_product(ending, limits)
         if program.mode != "call" or os.fstat(fds["report"]).st_size <= _LONGEST_REPORT:
@@ -53,6 +51,9 @@ async def run(
             return await asyncio.shield(reading)
         finally:
             await asyncio.wait({reading})  # cancelled or not: it reads descriptors that are about to be closed
+    finally:
+        for fd in own:
+            os.close(fd)
 
 
 def _task(program: Program, limits: Limits, fds: Mapping[str, int]) -> wire.Task:
@@ -69,35 +70,23 @@ def _task(program: Program, limits: Limits, fds: Mapping[str, int]) -> wire.Task
     )
 
 
-@contextmanager
-def _descriptors(program: Program, stdin: bytes, channel: int | None) -> Iterator[dict[str, int]]:
-    with contextlib.ExitStack() as stack:
-
-        def own(fd: int) -> int:
-            stack.callback(os.close, fd)
-            return fd
-
-        fds = {"stdin": own(sealed("stdin", stdin)), "stdout": own(_empty("stdout")), "stderr": own(_empty("stderr"))}
-        if program.mode != "exec":
-            fds |= {"report": own(_empty("report")), "source": own(sealed("source", program.source))}
-        if program.image is not None:
-            fds["image"] = own(sealed("program", program.image))
-        if channel is not None:
-            fds["channel"] = channel
-        for name, content in (program.copies or {}).items():
-            fds[f"file:{name}"] = own(sealed("file", content))
-        yield fds
-
-
-def sealed(name: str, content: bytes) -> int:
-    """A descriptor of `content`, at its beginning, that nobody can change. The caller closes it."""
-    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    view = memoryview(content)
-    position = 0
-    while position < len(view):
-        position += os.pwrite(fd, view[position:], position)
-    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
-    return fd
+def _descriptors(
+    session: Session, program: Program, stdin: bytes, channel: int | None
+) -> tuple[dict[str, int], list[int]]:
+    """What a run is given, and those of them that are its own, to be closed by the caller."""
+    fds = {"stdin": sealed("stdin", stdin), "stdout": _empty("stdout"), "stderr": _empty("stderr")}
+    if program.mode != "exec":
+        fds["report"] = _empty("report")
+    for name, content in (program.copies or {}).items():
+        fds[f"file:{name}"] = sealed("file", content)
+    own = list(fds.values())
+    if program.mode != "exec":
+        fds["source"] = session.sealed(program.source)
+    if program.image is not None:
+        fds["image"] = session.sealed(program.image)
+    if channel is not None:
+        fds["channel"] = channel
+    return fds, own
 
 
 def _empty(name: str) -> int:

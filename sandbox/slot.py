@@ -11,20 +11,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from sandbox import cgroup, jail
 from sandbox.inside import wire
 from sandbox.models import Limits
 from sandbox.runs import SlotDiedError
 
-_Received = TypeVar("_Received")
+_Answered = tuple[wire.Answer | wire.Message, list[int]]
 
 _START_SECONDS: Final = 30.0
 _END_SECONDS: Final = 10.0
@@ -123,7 +125,7 @@ class Slot:
         try:
             async with asyncio.timeout(_START_SECONDS):
                 self._set_up()
-                ready, _ = await _received(self._control, wire.receive)
+                ready = await _received(self._control)
         except (TimeoutError, EOFError, OSError) as error:
             complaint = await self._complaint()
             await self.stop()
@@ -176,7 +178,7 @@ class Slot:
     async def _listen(self, control: socket.socket) -> None:
         try:
             while True:
-                message, _ = await _received(control, wire.receive)
+                message = await _received(control)
                 gone = self._gone.pop(int(str(message["gone"])), None)
                 if gone is not None and not gone.done():
                     gone.set_result(None)
@@ -270,6 +272,10 @@ class Session:
         self._channel = channel
         self._gone = gone
         self._slot = slot
+        self._asked: deque[asyncio.Future[_Answered]] = deque()  # in the order of their requests, and so of the answers
+        self._kept: dict[int, tuple[bytes, int]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(channel.fileno(), self._answered)
 
     def load(self, *, root: str, disk_bytes: int, preload: tuple[str, ...] = ()) -> None:
         """Choose the root directory and the size of /tmp. Once, before the first run."""
@@ -301,10 +307,14 @@ class Session:
             counted=counted,
             idle_ceiling_bytes=self._slot.idle_ceiling_bytes,
         )
+        answered: asyncio.Future[_Answered] = self._loop.create_future()
         try:
             wire.send_bytes(self._channel, wire.Request(held_to, task).encoded(), list(fds.values()))
-            async with asyncio.timeout(limits.wall * wire.WALL_STRETCH + _GRACE_SECONDS):
-                answer, products = await _received(self._channel, wire.receive_answer)
+            self._asked.append(answered)
+            # A request before it may be waiting in the socket, too.
+            within = len(self._asked) * (limits.wall * wire.WALL_STRETCH + _GRACE_SECONDS)
+            async with asyncio.timeout(within):
+                answer, products = await answered
         except (TimeoutError, EOFError, OSError) as error:
             raise SlotDiedError(f"no answer from the submission's init: {error!r}") from error
         if not isinstance(answer, wire.Answer):
@@ -315,9 +325,40 @@ class Session:
             self._slot.note_idle(answer.held_bytes)
         return Ending.of(answer, products[0] if products else None, memory_is_watched=held_to.memory_is_watched)
 
+    def _answered(self) -> None:
+        """Hand an answer to whoever asked first, or tell everybody that there will be none."""
+        try:
+            answer, products = wire.receive_answer(self._channel)
+        except BlockingIOError:
+            return
+        except (EOFError, OSError) as error:
+            self._loop.remove_reader(self._channel.fileno())
+            for asked in self._asked:
+                if not asked.done():
+                    asked.set_exception(SlotDiedError(f"no answer from the submission's init: {error!r}"))
+            return
+        asked = self._asked.popleft()
+        if asked.done():  # it has been given up
+            for fd in products:
+                os.close(fd)
+        else:
+            asked.set_result((answer, products))
+
+    def sealed(self, content: bytes) -> int:
+        """A descriptor of `content` that nobody can change, made once and kept as long as the session."""
+        kept = self._kept.get(id(content))
+        if kept is None:
+            kept = self._kept[id(content)] = content, sealed("program", content)
+        return kept[1]
+
     def abandon(self) -> None:
         """Let go: the init ends, and the kernel ends what is below it."""
+        if self._channel.fileno() >= 0:
+            self._loop.remove_reader(self._channel.fileno())
         self._channel.close()
+        for _, fd in self._kept.values():
+            os.close(fd)
+        self._kept.clear()
 
     async def close(self) -> None:
         """End the submission and wait until nothing of it is left."""
@@ -335,14 +376,14 @@ def _socket_pair() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
-async def _received(
-    channel: socket.socket, receive: Callable[[socket.socket], tuple[_Received, list[int]]]
-) -> tuple[_Received, list[int]]:
+async def _received(channel: socket.socket) -> wire.Message:
     while True:
         try:
-            return receive(channel)
+            message, _ = wire.receive(channel)
         except BlockingIOError:
             await _readable(channel)
+        else:
+            return message
 
 
 async def _readable(channel: socket.socket) -> None:
@@ -358,6 +399,17 @@ async def _readable(channel: socket.socket) -> None:
 def _set(ready: asyncio.Future[None]) -> None:
     if not ready.done():
         ready.set_result(None)
+
+
+def sealed(name: str, content: bytes) -> int:
+    """A descriptor of `content`, at its beginning, that nobody can change. The caller closes it."""
+    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    view = memoryview(content)
+    position = 0
+    while position < len(view):
+        position += os.pwrite(fd, view[position:], position)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
+    return fd
 
 
 def in_memory(name: str, content: bytes) -> int:

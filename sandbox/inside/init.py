@@ -58,7 +58,6 @@ def main(socket_fd: int, *, user: int, group: int) -> NoReturn:
 def stand_alone(socket_fd: int) -> socket.socket:
     """Be nothing of the zygote's but its child: neither its handlers, nor its session, nor its descriptors."""
     kernel.die_with_parent(signal.SIGKILL)
-    _heed_no_signal()
     os.setsid()  # a signal to the process group crosses pid namespaces: the zygote must not be in ours
     if socket_fd != _SOCKET_FD:
         os.dup2(socket_fd, _SOCKET_FD, inheritable=False)
@@ -66,8 +65,11 @@ def stand_alone(socket_fd: int) -> socket.socket:
     return socket.socket(fileno=_SOCKET_FD)
 
 
-def _heed_no_signal() -> None:
-    """Leave no handler: the kernel keeps signals of its own namespace from a pid 1 that has none for them."""
+def heed_no_signal() -> None:
+    """Leave no handler: the kernel keeps signals of its own namespace from a pid 1 that has none for them.
+
+    Called in the zygote, for every init to come.
+    """
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
@@ -79,8 +81,13 @@ def _map_ids(user: int, group: int) -> None:
         ("uid_map", f"{_INNER_ID} {user} 1"),
         ("gid_map", f"{_INNER_ID} {group} 1"),
     ):
-        with open(f"/proc/self/{name}", "w") as file:
-            file.write(content)
+        _write(f"/proc/self/{name}", content)
+
+
+def _write(path: str, content: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    os.write(fd, content.encode())
+    os.close(fd)
 
 
 class Init:
@@ -229,8 +236,7 @@ class _NamespaceInit(Init):
         flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
         kernel.mount("proc", f"{root}/proc", "proc", flags)
         # Counted against this very user namespace: nothing inside can make another one.
-        with open(f"{root}/proc/sys/user/max_user_namespaces", "w") as file:
-            file.write("0")
+        _write(f"{root}/proc/sys/user/max_user_namespaces", "0")
         # Ours to write to, through this descriptor; the program sees the read-only one that covers it.
         self.context.proc_fd = os.open(f"{root}/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         kernel.mount("proc", f"{root}/proc", "proc", flags | kernel.MS_RDONLY)

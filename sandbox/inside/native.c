@@ -222,15 +222,15 @@ static int go_first_where_memory_runs_out(int proc_fd)
 static int64_t data_bytes(int proc_fd)
 {
     char text[256];
-    long long data;
     int fd = openat(proc_fd, "self/statm", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
     int64_t length = read_text(fd, text, sizeof text);
     close(fd);
-    if (length < 0 || sscanf(text, "%*s %*s %*s %*s %*s %lld", &data) != 1)
-        return -1;
-    return data * sysconf(_SC_PAGESIZE);
+    char *rest = text; /* size resident shared text lib data dt */
+    for (int passed = 0; passed < 5 && rest; passed++)
+        rest = strchr(rest + 1, ' ');
+    return length < 0 || !rest ? -1 : strtoll(rest, NULL, 10) * sysconf(_SC_PAGESIZE);
 }
 
 static void close_between(unsigned first, unsigned last)
@@ -519,9 +519,9 @@ int64_t native_clone(int64_t flags)
 }
 
 /* Take every capability out of what an exec could give back. */
-int64_t native_drop_bounding_set(int last)
+int64_t native_drop_bounding_set(void)
 {
-    for (int capability = 0; capability <= last; capability++)
+    for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
         if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
             return -errno;
     return 0;

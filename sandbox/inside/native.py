@@ -191,9 +191,7 @@ def clone(flags: int) -> int:
 
 def drop_bounding_set() -> None:
     """Take every capability out of what an exec could give back."""
-    with open("/proc/sys/kernel/cap_last_cap") as file:
-        last = int(file.read())
-    _checked(_library.native_drop_bounding_set(last), "bounding set")
+    _checked(_library.native_drop_bounding_set(), "bounding set")
 
 
 def _checked(result: int, what: str) -> int:

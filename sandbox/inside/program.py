@@ -64,13 +64,10 @@ def prepare(ours: str) -> None:
 
     `ours` is where these modules were imported from, which no program is to find.
     """
-    for name in ("stdin", "stdout", "stderr"):
-        stream = _stream(("stdin", "stdout", "stderr").index(name))
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
     builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
     builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
     sys.argv = ["main.py"]
+    _take_streams()
     sys.path.remove(ours)
     for name in [name for name in sys.modules if name.split(".")[0] == "sandbox"]:
         _ours[name] = sys.modules.pop(name)
@@ -78,7 +75,71 @@ def prepare(ours: str) -> None:
     sys.set_int_max_str_digits(0)
     # Unlike CPython, which carries on after a write beyond the limit and fails later.
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    _make_room_for_threads()
+    _thread.start_new_thread = threading._start_new_thread = _start_first_thread  # type: ignore[attr-defined]
+    _rehearse()
+
+
+# What programs commonly do, for `_rehearse`.
+_REHEARSED: Final = b"""
+import sys
+from collections import defaultdict
+class Point:
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+def total(numbers):
+    result = 0
+    for index, number in enumerate(numbers):
+        if number % 2 == 0 or index > len(numbers):
+            result += number
+    return result
+count = int(input())
+rows = [list(map(int, sys.stdin.readline().strip().split())) for _ in range(count)]
+seen = defaultdict(list)
+for row in sorted(rows, key=lambda row: row[0]):
+    seen[tuple(row)].append(Point(*row))
+print(total(rows[0]), max(map(max, rows)), sep=" ")
+print(" ".join(str(point.x) for points in seen.values() for point in points), f"{sum(rows[1])}")
+print("".join(reversed("abc")), sys.stdin.read().split(), {1, 2} | {3}, {"a": 1}.get("b", 2.5), -7 // 2)
+"""
+_REHEARSED_INPUT: Final = b"2\n3 4\n1 2\nrest of it\n"
+_REHEARSALS: Final = 24  # after so many runs the interpreter has specialised what it goes through
+
+
+def _rehearse() -> None:
+    """Run a small program in this very process, some times over.
+
+    The interpreter adapts its code to what it meets and remembers where it found attributes. What it has learnt here,
+    no fork learns again, writing to pages that would be shared otherwise.
+    """
+    own = [os.dup(fd) for fd in range(3)]
+    modules = dict(sys.modules)
+    task = wire.Task("script", output_bytes=1 << 20)
+    given = {0: _REHEARSED_INPUT, 1: b"", 2: b"", REPORT_FD: b"", CODE_FD: b""}
+    for _ in range(_REHEARSALS):
+        for fd, content in (*given.items(), (SOURCE_FD, _REHEARSED)):
+            file = os.memfd_create("rehearsal")
+            os.pwrite(file, content, 0)
+            os.dup2(file, fd)
+            os.close(file)
+        _take_streams()
+        given[CODE_FD] = marshal.dumps(compile(_REHEARSED, _SCRIPT, "exec", dont_inherit=True))
+        exit_code = _Python(task).exit_code()
+        said = os.pread(2, 4096, 0)
+        assert exit_code == 0, said.decode()
+    os.close(REPORT_FD)
+    for fd, kept in enumerate(own):
+        os.dup2(kept, fd)
+        os.close(kept)
+    sys.modules.clear()
+    sys.modules.update(modules)
+    _take_streams()
+
+
+def _take_streams() -> None:
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = _stream(fd)
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 _ours: Final[dict[str, types.ModuleType]] = {}  # out of the program's sight, and alive
@@ -134,14 +195,6 @@ class _Python:
         os.close(SOURCE_FD)
         os.close(CODE_FD)
         sys.argv[1:] = task.argv
-        modes = {
-            "script": self._script,
-            "call": self._call,
-            "serve": self._serve,
-            "assert": self._assert,
-            "together": self._together,
-        }
-        self._body = modes[task.mode]()
 
     def _compile(self) -> types.CodeType | Exception:
         """Compile, or take what an earlier run of the same submission compiled: hostile bytes in a hostile process."""
@@ -164,27 +217,37 @@ class _Python:
         return code
 
     def __call__(self) -> None:
+        os._exit(self.exit_code())
+
+    def exit_code(self) -> int:
+        """Run the program; what it ends with."""
         if isinstance(self._code, Exception):
             text = "".join(traceback.format_exception_only(self._code))
             report({"ended": "not_compiled", "message": text[:4000]})
-            os._exit(1)
-        self._body(self._code)
+            return 1
+        match self._task.mode:
+            case "script":
+                return self._script(self._code)
+            case "call":
+                return self._call(self._code)
+            case "serve":
+                return self._serve(self._code)
+            case "assert":
+                return self._assert(self._code)
+            case _:
+                return self._together(self._code)
 
-    def _script(self) -> Callable[[types.CodeType], NoReturn]:
+    def _script(self, code: types.CodeType) -> int:
         main = _module("__main__")
+        exit_code = self._ending(lambda: exec(code, main.__dict__))  # noqa: S102 - what we are here for
+        return self._finalize(main, exit_code)
 
-        def run(code: types.CodeType) -> NoReturn:
-            exit_code = self._ending(lambda: exec(code, main.__dict__))  # noqa: S102 - what we are here for
-            os._exit(self._finalize(main, exit_code))
-
-        return run
-
-    def _call(self) -> Callable[[types.CodeType], NoReturn]:
+    def _call(self, code: types.CodeType) -> int:
         arguments = json.loads(_take_stdin())
         fn_name = str(self._task.fn_name)
         module = _module("solution", prelude.names(fn_name))
 
-        def call(code: types.CodeType) -> None:
+        def call() -> None:
             exec(code, module.__dict__)  # noqa: S102
             returned = prelude.find(module.__dict__, fn_name)(*arguments)
             try:
@@ -194,37 +257,33 @@ class _Python:
             else:
                 report({"ended": "returned", "value": encoded})
 
-        return lambda code: os._exit(self._ending(lambda: call(code)))
+        return self._ending(call)
 
-    def _serve(self) -> Callable[[types.CodeType], NoReturn]:
+    def _serve(self, code: types.CodeType) -> int:
         _take_stdin()
         module = _module("solution", prelude.names(None))
 
-        def serve(code: types.CodeType) -> None:
+        def serve() -> None:
             exec(code, module.__dict__)  # noqa: S102
             serving.serve(CHANNEL_FD, module.__dict__)
 
-        return lambda code: os._exit(self._ending(lambda: serve(code)))
+        return self._ending(serve)
 
-    def _assert(self) -> Callable[[types.CodeType], NoReturn]:
+    def _assert(self, code: types.CodeType) -> int:
         nonce = _take_stdin()
+        report({"nonce": nonce, **asserting.run_assertions(CHANNEL_FD, code, self._task.fn_name)})
+        return 0
 
-        def run(code: types.CodeType) -> NoReturn:
-            report({"nonce": nonce, **asserting.run_assertions(CHANNEL_FD, code, self._task.fn_name)})
-            os._exit(0)
-
-        return run
-
-    def _together(self) -> Callable[[types.CodeType], NoReturn]:
+    def _together(self, code: types.CodeType) -> int:
         """The program and its test in one process: whoever asks for this believes what it reports."""
         nonce, source = plain.loads(_take_stdin())
         module = _module("solution", prelude.names(None))
 
-        def run(code: types.CodeType) -> None:
+        def run() -> None:
             exec(code, module.__dict__)  # noqa: S102
             report({"nonce": nonce, **asserting.run_together(module.__dict__, source, self._task.fn_name)})
 
-        return lambda code: os._exit(self._ending(lambda: run(code)))
+        return self._ending(run)
 
     def _ending(self, body: Callable[[], object]) -> int:
         """Run `body` and return the exit code Python would end with, after printing what Python would print."""
@@ -253,7 +312,8 @@ class _Python:
     @staticmethod
     def _finalize(main: types.ModuleType, exit_code: int) -> int:
         """End as an interpreter does: join threads, run exit functions, drop the globals, flush."""
-        threading._shutdown()  # type: ignore[attr-defined]
+        if _thread.start_new_thread is not _start_first_thread or threading._threading_atexits:  # type: ignore[attr-defined]
+            threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         failed = not _flush(sys.stdout)
         names = main.__dict__
@@ -293,22 +353,20 @@ def _stream(fd: int) -> io.TextIOWrapper:
     return stream
 
 
-def _make_room_for_threads() -> None:
-    """Lift the soft limit on private memory when the first thread starts.
+_start_new_thread: Final = _thread.start_new_thread
+
+
+def _start_first_thread(*arguments: Any) -> int:
+    """Start a thread, and lift the soft limit on private memory first.
 
     Until then memory that was asked for counts, touched or not. The stacks of threads are asked for in large pieces
     and hardly touched, so from then on only what is held counts. A program may lift it itself: the hard limits are
     elsewhere.
     """
-    start = _thread.start_new_thread
-
-    def start_new_thread(*arguments: Any) -> int:
-        _thread.start_new_thread = threading._start_new_thread = start  # type: ignore[attr-defined]
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
-        return start(*arguments)
-
-    _thread.start_new_thread = threading._start_new_thread = start_new_thread  # type: ignore[attr-defined]
+    _thread.start_new_thread = threading._start_new_thread = _start_new_thread  # type: ignore[attr-defined]
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+    return _start_new_thread(*arguments)
 
 
 def _take_stdin() -> bytes:

@@ -33,6 +33,7 @@ def main() -> None:
     """Become ready and serve until the control socket closes."""
     control = socket.socket(fileno=int(sys.argv[1]))
     native.load(sys.argv[2])
+    init.heed_no_signal()
     setup, cgroups = wire.receive(control)
     for fd in cgroups:
         os.write(fd, b"0")
