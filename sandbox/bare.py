@@ -213,7 +213,7 @@ class BareSlot(JailSlot):
 
     def _launch(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
         self._said = os.memfd_create("said", os.MFD_CLOEXEC)
-        files = jail.inside_files()
+        files = dict(jail.inside_files())
         native = in_memory("native", files.pop(jail.NATIVE))
         modules = in_memory("modules", _archive(files))
         source = "import sys; sys.path.insert(0, sys.argv[3]); from sandbox.inside import zygote; zygote.main()"

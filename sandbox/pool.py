@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 3
 _QUICK_SECONDS: Final = 0.02
+_LITTLE_BYTES: Final = 64 * 1024
 _MIB: Final = 1024 * 1024
 
 
@@ -429,12 +430,16 @@ class _Trial:
 
     def _record(self, result: TestResult) -> None:
         self._results[result.index] = result
-        self._quick = result.wall_seconds < _QUICK_SECONDS
         if result.verdict is not Verdict.ACCEPTED and self._job.stop_at_first_failure:
             self._end = min(self._end, result.index + 1)
 
     def _test_run(self, index: int, submission: Submission) -> TestRun:
-        return TestRun(self._job, index, self._program, submission, self._checking, self._arguments)
+        return TestRun(self._job, index, self._program, submission, self._checking, self._arguments, self._note)
+
+    def _note(self, outcome: Outcome) -> None:
+        # What it has printed is held in the memory of its slot until it is compared, which is then the next test's too.
+        printed = len(outcome.stdout) + len(outcome.stderr)
+        self._quick = outcome.wall_seconds < _QUICK_SECONDS and printed < _LITTLE_BYTES
 
     @asynccontextmanager
     async def _submission(self, slot: Slot) -> AsyncIterator[Submission]:
@@ -450,7 +455,7 @@ def _rooms(job: JudgeJob, language: Language) -> Iterator[Room]:
     disk_bytes = min(job.limits.disk_mb, job.limits.memory_mb) * _MIB
     yield Room(_root(language), disk_bytes, _preload(job.code, language))
     if isinstance(job.tests[0], AssertTest):
-        yield Room(jail.PYTHON_ROOT, disk_bytes)
+        yield Room(jail.PYTHON_ROOT, disk_bytes, ("ast",))
     elif job.checker.program is not None:
         checking = languages.by_name(job.checker.language.strip().lower())
         yield Room(_root(checking), CHECKER_LIMITS.disk_mb * _MIB)
@@ -467,6 +472,11 @@ async def _first_error_raised() -> AsyncIterator[None]:
 
 # Slow to import and not preloaded: imported once a submission, before its first test, where its text mentions them.
 _IMPORTED_AHEAD: Final = (
+    "array",
+    "cmath",
+    "datetime",
+    "decimal",
+    "fractions",
     "numpy",
     "sortedcontainers",
     "dataclasses",

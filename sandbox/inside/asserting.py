@@ -18,7 +18,6 @@ that a program does makes a test need them.
 
 from __future__ import annotations
 
-import ast
 import builtins
 import collections
 import contextlib
@@ -50,16 +49,17 @@ class NeedsObjectsError(BaseException):
 
 def compiled(source: bytes, filename: str) -> types.CodeType:
     """The test's code, with a count of the assertions that held. Raises what the compiler raises."""
-    tree = _Counting().visit(ast.parse(source, filename))
+    import ast  # imported ahead for submissions with assertions; other forks would pay for it
+
+    class Counting(ast.NodeTransformer):
+        def visit_Assert(self, node: ast.Assert) -> list[ast.stmt]:
+            counted = ast.Expr(ast.Call(ast.Name(_COUNTER, ast.Load()), [], []))
+            return [node, ast.copy_location(counted, node)]
+
+    tree = Counting().visit(ast.parse(source, filename))
     code = compile(ast.fix_missing_locations(tree), filename, "exec", dont_inherit=True)
     assert isinstance(code, types.CodeType)
     return code
-
-
-class _Counting(ast.NodeTransformer):
-    def visit_Assert(self, node: ast.Assert) -> list[ast.stmt]:
-        counted = ast.Expr(ast.Call(ast.Name(_COUNTER, ast.Load()), [], []))
-        return [node, ast.copy_location(counted, node)]
 
 
 def run_assertions(fd: int, code: types.CodeType, fn_name: str | None) -> dict[str, str]:

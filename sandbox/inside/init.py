@@ -15,13 +15,11 @@ No expected output ever comes here.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import gc
 import importlib
 import os
 import resource
 import signal
-import socket
 import stat
 import time
 import traceback
@@ -29,6 +27,7 @@ from collections.abc import Callable
 from typing import Final, NoReturn
 
 from sandbox.inside import kernel, native, program, syscalls, wire
+from sandbox.inside.wire import Socket
 
 _SOCKET_FD: Final = 3
 _INNER_ID: Final = 1000
@@ -55,14 +54,14 @@ def main(socket_fd: int, *, user: int, group: int) -> NoReturn:
         os._exit(0)
 
 
-def stand_alone(socket_fd: int) -> socket.socket:
+def stand_alone(socket_fd: int) -> Socket:
     """Be nothing of the zygote's but its child: neither its handlers, nor its session, nor its descriptors."""
     kernel.die_with_parent(signal.SIGKILL)
     os.setsid()  # a signal to the process group crosses pid namespaces: the zygote must not be in ours
     if socket_fd != _SOCKET_FD:
         os.dup2(socket_fd, _SOCKET_FD, inheritable=False)
     os.closerange(_SOCKET_FD + 1, 1024)
-    return socket.socket(fileno=_SOCKET_FD)
+    return Socket(fileno=_SOCKET_FD)
 
 
 def heed_no_signal() -> None:
@@ -95,11 +94,10 @@ class Init:
 
     one_process = False  # whether a program may start no other
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: Socket) -> None:
         self._channel = channel
-        self._complaint = native.Complaint()
-        self.context = native.new_context(channel.fileno(), self._complaint)
-        self._run = native.Run()
+        self.context = native.new_context(channel.fileno())
+        self._run = native.new_run()
 
     def serve(self) -> None:
         """Answer requests until the far side hangs up."""
@@ -129,7 +127,7 @@ class Init:
         if event is not native.Event.ENDED:
             self._watch(request)
             native.finish(self.context, self._run)
-        self._complaint.check()
+        native.check_complaint(self.context)
         produced = _open_product(request.task.product)
         self.clean()
         native.answer(self.context, self._run, produced)
@@ -152,7 +150,7 @@ class Init:
         try:
             walls()
         except BaseException as error:  # noqa: BLE001 - it happened before the program began, and is ours
-            self._complaint.write(f"{type(error).__name__}: {error}")
+            native.complain(self.context, f"{type(error).__name__}: {error}")
             os._exit(1)
         native.confined(self.context)
 
@@ -221,7 +219,7 @@ _SUBMISSION_FILTERS: Final = {
 
 
 class _NamespaceInit(Init):
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: Socket) -> None:
         super().__init__(channel)
         self._tmpfs = ""
         self.context.filter = _PROGRAM_FILTER.address
@@ -229,7 +227,7 @@ class _NamespaceInit(Init):
     def load(self, request: wire.Message, fds: list[int]) -> None:
         """Enter the root directory of the language, with a /proc and a /tmp of our own."""
         for name, fd in zip(texts(request["group"]), fds, strict=True):
-            setattr(self.context, f"{name}_fd", fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 0))
+            setattr(self.context, f"{name}_fd", os.dup(fd))
         root = str(request["root"])
         if request["preload"]:
             self.preload(texts(request["preload"]))

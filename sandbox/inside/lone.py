@@ -19,32 +19,29 @@ import importlib.util
 import os
 import resource
 import signal
-import socket
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from sandbox.inside import family, init, kernel, landlock, native, shared_host, wire
 from sandbox.inside.scratch import Allowance, Scratch
+from sandbox.inside.wire import Socket
 
 # A look into the scratch directory may cost this share of a core.
 _LOOKING_SHARE: Final = 0.2
 _LOOK_SECONDS: Final = 0.008
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(NamedTuple):
     """What programs of one kind may reach: the counterpart of a root directory."""
 
     read: tuple[str, ...]
     execute: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """What there is for programs on this host, as the far side found it."""
 
     roots: Mapping[str, Root]
@@ -152,7 +149,7 @@ def _main(socket_fd: int, view: View, scratch: Scratch) -> NoReturn:
 class _LoneInit(init.Init):
     one_process = True
 
-    def __init__(self, channel: socket.socket, view: View, scratch: Scratch) -> None:
+    def __init__(self, channel: Socket, view: View, scratch: Scratch) -> None:
         super().__init__(channel)
         self._view = view
         self._scratch = scratch
@@ -256,8 +253,7 @@ class _LoneInit(init.Init):
         return rules
 
 
-@dataclass(frozen=True, slots=True)
-class _Walls:
+class _Walls(NamedTuple):
     """What a process takes on to become a program."""
 
     ruleset: landlock.Ruleset | None

@@ -302,6 +302,17 @@ static const char *become(const struct context *context, const struct run *run)
     return NULL;
 }
 
+/* A page that forks share with their init. */
+int64_t native_new_complaint(struct context *context)
+{
+    context->complaint_bytes = sysconf(_SC_PAGESIZE);
+    void *page = mmap(NULL, context->complaint_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return -errno;
+    context->complaint = (int64_t)page;
+    return 0;
+}
+
 /* For a fork that has its walls: what the far side would believe is out of its reach from here on. */
 void native_confined(const struct context *context)
 {

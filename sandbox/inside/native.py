@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import mmap
 import os
 from enum import IntEnum
 from typing import Any, Final
@@ -51,6 +50,7 @@ class Run(ctypes.Structure):
     pid: int
     started_ns: int
     n_fds: int
+    view: memoryview
     length: int
     reason: int
     cpu_us: int
@@ -76,7 +76,8 @@ class Run(ctypes.Structure):
 
     def task(self) -> wire.Task:
         """The task of the message as a request."""
-        return wire.Task.of(self.text(wire.REQUEST_BYTES))
+        # What comes behind it in the buffer is not read.
+        return wire.Task.of(self.view[_TASK_OFFSET:])
 
     def object(self) -> wire.Message:
         """The message as a JSON object."""
@@ -95,28 +96,6 @@ class Run(ctypes.Structure):
         ctypes.c_int64.from_buffer(self, Run.message.offset + wire.PROCESSES_OFFSET).value = _NONE
 
 
-class Complaint:
-    """What a fork writes that fails to become a program; out of the reach of one that has become it."""
-
-    def __init__(self) -> None:
-        self._page = mmap.mmap(-1, mmap.PAGESIZE)
-        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self._page))
-        self.size = mmap.PAGESIZE
-        self._error = ctypes.c_int32.from_address(self.address)
-
-    def write(self, what: str) -> None:
-        """Say in the fork why it became no program."""
-        text = what.encode()[:59] + b"\0"
-        ctypes.memmove(self.address + 4, text, len(text))
-        self._error.value = 1
-
-    def check(self) -> None:
-        """Raise SetUpError if the last fork became no program."""
-        if self._error.value:
-            step = ctypes.string_at(self.address + 4).decode(errors="replace")
-            raise SetUpError(f"{step}: {os.strerror(self._error.value)}")
-
-
 _library: Any = None
 
 
@@ -124,7 +103,7 @@ def load(path: str) -> None:
     """Open the library. Raises OSError where it is not there or cannot be run here."""
     global _library
     _library = ctypes.PyDLL(path)
-    for name in ("serve", "start", "wait", "answer", "clone", "drop_bounding_set"):
+    for name in ("new_complaint", "serve", "start", "wait", "answer", "clone", "drop_bounding_set"):
         getattr(_library, f"native_{name}").restype = ctypes.c_int64
     sizes = (ctypes.c_int64 * 4)()
     _library.native_sizes(sizes)
@@ -133,13 +112,39 @@ def load(path: str) -> None:
         raise OSError(f"the library was built from other sources: {list(sizes)}, not {ours}")
 
 
-def new_context(channel_fd: int, complaint: Complaint) -> Context:
+_TASK_OFFSET: Final = Run.message.offset + wire.REQUEST_BYTES
+
+
+def new_context(channel_fd: int) -> Context:
     """A context in which nothing is open yet."""
-    context = Context(channel=channel_fd, complaint=complaint.address, complaint_bytes=complaint.size)
+    context = Context(channel=channel_fd)
+    _checked(_library.native_new_complaint(ctypes.byref(context)), "mmap")
     for name in ("proc_fd", "code_fd", *(f"{name}_fd" for name in wire.GROUP_FILES)):
         setattr(context, name, _NONE)
     context.cores = len(os.sched_getaffinity(0))
     return context
+
+
+def new_run() -> Run:
+    """Where messages are received."""
+    run = Run()
+    run.view = memoryview(run).cast("B")
+    return run
+
+
+def complain(context: Context, what: str) -> None:
+    """Say in a fork why it became no program."""
+    text = what.encode()[:59] + b"\0"
+    ctypes.memmove(context.complaint + 4, text, len(text))
+    ctypes.c_int32.from_address(context.complaint).value = 1
+
+
+def check_complaint(context: Context) -> None:
+    """Raise SetUpError if the last fork became no program."""
+    error = ctypes.c_int32.from_address(context.complaint).value
+    if error:
+        step = ctypes.string_at(context.complaint + 4).decode(errors="replace")
+        raise SetUpError(f"{step}: {os.strerror(error)}")
 
 
 def serve(context: Context, run: Run) -> Event:

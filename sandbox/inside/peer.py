@@ -6,11 +6,11 @@ that its owner resolves. A far side that is gone, or does not speak like this, i
 
 from __future__ import annotations
 
-import socket
 import struct
 from typing import Any, Final
 
 from sandbox.inside import plain, values
+from sandbox.inside.wire import Socket
 
 _LENGTH: Final = struct.Struct("<I")
 _MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
@@ -25,7 +25,7 @@ class Peer:
     """One end of the channel: asks, and answers while it waits."""
 
     def __init__(self, fd: int) -> None:
-        self._socket = socket.socket(fileno=fd)
+        self._socket = Socket(fileno=fd)
         self._exported: list[object] = []  # kept alive, so that an id names one object
         self._indices: dict[int, int] = {}
         self._depth = 0

@@ -12,15 +12,13 @@ import itertools
 import os
 import stat
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _DEEPEST: Final = 100  # a descriptor is held for each level; deeper nests are past any limit
 _BLOCK_BYTES: Final = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(NamedTuple):
     """How much may be in a scratch directory."""
 
     size_bytes: int

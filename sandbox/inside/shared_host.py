@@ -12,7 +12,7 @@ A filter is made for one process id: `lone_process_filter` once, `SignalsToSelf.
 from __future__ import annotations
 
 import errno
-import platform
+import os
 import struct
 from typing import Final
 
@@ -191,7 +191,7 @@ def _arguments(landlock: int) -> list[bytes]:
     if landlock < syscalls.TRUNCATION_HELD:
         # Opened for reading, a file is truncated all the same, and asks for no right to write.
         for number, position in _OPENS.values():
-            if getattr(number, platform.machine()) is not None:
+            if getattr(number, os.uname().machine) is not None:
                 for mode in _NOT_FOR_WRITING:
                     mask = _O_TRUNC | _O_ACCMODE
                     code += syscalls.when(

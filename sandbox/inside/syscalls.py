@@ -12,7 +12,7 @@ submission must mount a fresh /tmp between runs. Where there are no namespaces, 
 from __future__ import annotations
 
 import errno
-import platform
+import os
 import struct
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -164,7 +164,7 @@ def _refused() -> dict[int, int]:
 
 def numbers(calls: dict[str, Number]) -> list[int]:
     """Those that this architecture has."""
-    found = (getattr(number, platform.machine()) for number in calls.values())
+    found = (getattr(number, os.uname().machine) for number in calls.values())
     return [number for number in found if number is not None]
 
 
@@ -172,7 +172,7 @@ def assemble(rules: dict[int, int], extra: Sequence[bytes] = (), *, check_flags:
     """A filter: what `rules` do with whole calls, after `extra` has looked at arguments."""
     code = [
         _statement(_LOAD, _ARCH),
-        _jump(EQUAL, _AUDIT_ARCH[platform.machine()], 1, 0),
+        _jump(EQUAL, _AUDIT_ARCH[os.uname().machine], 1, 0),
         _statement(_RETURN, _KILL),
         _statement(_LOAD, _NUMBER),
     ]
@@ -223,7 +223,7 @@ def _looking_at(number: int, position: int, mask: int, decide: list[bytes]) -> l
 
 def own(number: Number) -> int:
     """The number of a call that every architecture has."""
-    found = getattr(number, platform.machine())
+    found = getattr(number, os.uname().machine)
     assert found is not None
     return int(found)
 

@@ -9,10 +9,9 @@ raise ValueError.
 from __future__ import annotations
 
 import collections
-import datetime
-import decimal
-import fractions
+import importlib
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 Parts = tuple[object, ...]
@@ -31,23 +30,11 @@ def taken_apart(value: object) -> Parts | None:
         return "bytearray", bytes(value)
     if isinstance(value, complex):
         return "complex", value.real, value.imag
-    if isinstance(value, fractions.Fraction):
-        return "fraction", value.numerator, value.denominator
-    if isinstance(value, decimal.Decimal):
-        return "decimal", str(value)
-    if isinstance(value, datetime.datetime):
-        return "datetime", value.isoformat()
-    if isinstance(value, datetime.date):
-        return "date", value.isoformat()
-    if isinstance(value, datetime.time):
-        return "time", value.isoformat()
-    if isinstance(value, datetime.timedelta):
-        return "timedelta", value.days, value.seconds, value.microseconds
     if isinstance(value, collections.deque):
         return "deque", list(value), value.maxlen
     if isinstance(value, range):
         return "range", value.start, value.stop, value.step
-    return _array_apart(value)
+    return _number_apart(value) or _time_apart(value) or _array_apart(value)
 
 
 def put_together(parts: Any) -> object:
@@ -59,8 +46,31 @@ def put_together(parts: Any) -> object:
         raise ValueError(f"no such value: {error}") from error
 
 
+def _number_apart(value: object) -> Parts | None:
+    # Who never imported one of these modules cannot have a value of it.
+    fractions: Any = sys.modules.get("fractions")
+    if fractions is not None and isinstance(value, fractions.Fraction):
+        number: Any = value
+        return "fraction", number.numerator, number.denominator
+    decimal: Any = sys.modules.get("decimal")
+    if decimal is not None and isinstance(value, decimal.Decimal):
+        return "decimal", str(value)
+    return None
+
+
+def _time_apart(value: Any) -> Parts | None:
+    datetime: Any = sys.modules.get("datetime")
+    if datetime is None:
+        return None
+    for kind, name in ((datetime.datetime, "datetime"), (datetime.date, "date"), (datetime.time, "time")):
+        if isinstance(value, kind):
+            return name, value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        return "timedelta", value.days, value.seconds, value.microseconds
+    return None
+
+
 def _array_apart(value: object) -> Parts | None:
-    # Who never imported it cannot have one.
     numpy: Any = sys.modules.get("numpy")
     if numpy is None or not isinstance(value, (numpy.ndarray, numpy.generic)) or value.dtype.kind not in _ARRAY_KINDS:
         return None
@@ -79,10 +89,22 @@ def _array(dtype: str, shape: list[int], content: bytes) -> object:
     return numpy.frombuffer(content, kind).reshape(shape).copy()
 
 
-def _fraction(numerator: int, denominator: int) -> fractions.Fraction:
+def _fraction(numerator: int, denominator: int) -> object:
     if type(numerator) is not int or type(denominator) is not int:
         raise ValueError("a fraction of what are no ints")
-    return fractions.Fraction(numerator, denominator)
+    return importlib.import_module("fractions").Fraction(numerator, denominator)
+
+
+def _of_library(module: str, *names: str) -> Callable[..., object]:
+    """What makes a value by the class of a module, which is imported when the first is made."""
+
+    def make(*parts: object) -> object:
+        maker: Any = importlib.import_module(module)
+        for name in names:
+            maker = getattr(maker, name)
+        return maker(*parts)
+
+    return make
 
 
 _MAKERS: Final[dict[str, Any]] = {
@@ -91,11 +113,11 @@ _MAKERS: Final[dict[str, Any]] = {
     "bytearray": bytearray,
     "complex": complex,
     "fraction": _fraction,
-    "decimal": decimal.Decimal,
-    "datetime": datetime.datetime.fromisoformat,
-    "date": datetime.date.fromisoformat,
-    "time": datetime.time.fromisoformat,
-    "timedelta": datetime.timedelta,
+    "decimal": _of_library("decimal", "Decimal"),
+    "datetime": _of_library("datetime", "datetime", "fromisoformat"),
+    "date": _of_library("datetime", "date", "fromisoformat"),
+    "time": _of_library("datetime", "time", "fromisoformat"),
+    "timedelta": _of_library("datetime", "timedelta"),
     "deque": collections.deque,
     "range": range,
     "array": _array,

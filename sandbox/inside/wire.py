@@ -6,16 +6,16 @@ numbers of 64 bits, and behind those of a request what only the program's own pr
 
 from __future__ import annotations
 
-import array
+import _socket
 import json
 import marshal
 import os
-import socket
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 Message = dict[str, object]
+Socket = _socket.socket  # not of `socket`, which imports what every fork would pay for
 
 # A run that the machine gives no core may last this many times its wall limit.
 WALL_STRETCH: Final = 10
@@ -73,7 +73,7 @@ class Task(NamedTuple):
     names: tuple[str, ...] = ()  # of the descriptors, in their order
 
     @classmethod
-    def of(cls, encoded: bytes) -> Task:
+    def of(cls, encoded: bytes | memoryview) -> Task:
         """Read what `encoded` wrote: both ends are the same interpreter."""
         return cls(*marshal.loads(encoded))  # noqa: S302 - by the service
 
@@ -148,18 +148,18 @@ class Answer(NamedTuple):
     held_bytes: int
 
 
-def send(channel: socket.socket, message: Message, fds: Sequence[int] = ()) -> None:
+def send(channel: Socket, message: Message, fds: Sequence[int] = ()) -> None:
     """Send one object and duplicates of `fds`. Raises OSError when the far side is gone."""
     send_bytes(channel, json.dumps(message).encode(), fds)
 
 
-def send_bytes(channel: socket.socket, message: bytes, fds: Sequence[int] = ()) -> None:
+def send_bytes(channel: Socket, message: bytes, fds: Sequence[int] = ()) -> None:
     """Send one message and duplicates of `fds`. Raises OSError when the far side is gone."""
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack(f"={len(fds)}i", *fds))] if fds else []
     channel.sendmsg([message], rights)
 
 
-def receive(channel: socket.socket) -> tuple[Message, list[int]]:
+def receive(channel: Socket) -> tuple[Message, list[int]]:
     """Receive one object and its descriptors, which the caller owns. Raises EOFError when the far side is gone."""
     data, fds = receive_bytes(channel)
     try:
@@ -170,7 +170,7 @@ def receive(channel: socket.socket) -> tuple[Message, list[int]]:
         raise
 
 
-def receive_answer(channel: socket.socket) -> tuple[Answer | Message, list[int]]:
+def receive_answer(channel: Socket) -> tuple[Answer | Message, list[int]]:
     """Receive how a run ended, or an object that says why nothing is known of it; as `receive`."""
     data, fds = receive_bytes(channel)
     if len(data) == ANSWER_BYTES and not data.startswith(b"{"):
@@ -178,16 +178,16 @@ def receive_answer(channel: socket.socket) -> tuple[Answer | Message, list[int]]
     return _object(data), fds
 
 
-def receive_bytes(channel: socket.socket) -> tuple[bytes, list[int]]:
+def receive_bytes(channel: Socket) -> tuple[bytes, list[int]]:
     """Receive one message and its descriptors, which the caller owns. Raises EOFError when the far side is gone."""
-    data, ancillary, _, _ = channel.recvmsg(_MAX_BYTES, socket.CMSG_SPACE(4 * _MAX_FDS), socket.MSG_CMSG_CLOEXEC)
-    fds = array.array("i")
+    data, ancillary, _, _ = channel.recvmsg(_MAX_BYTES, _socket.CMSG_SPACE(4 * _MAX_FDS), _socket.MSG_CMSG_CLOEXEC)
+    fds: list[int] = []
     for level, kind, payload in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+        if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
+            fds += struct.unpack(f"={len(payload) // 4}i", payload[: len(payload) // 4 * 4])
     if not data:
         raise EOFError
-    return data, list(fds)
+    return data, fds
 
 
 def _object(data: bytes) -> Message:

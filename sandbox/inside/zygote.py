@@ -13,15 +13,15 @@ import gc
 import importlib
 import os
 import select
-import socket
 import sys
 from typing import Final, Protocol
 
 from sandbox.inside import init, kernel, lone, native, program, wire
+from sandbox.inside.wire import Socket
 
 # What most programs import. More would not be free: every fork copies, and every exit frees, the tables of its pages.
 _PRELOADED: Final = (
-    "array atexit bisect cmath codecs collections collections.abc contextlib copy datetime decimal enum fractions "
+    "atexit bisect codecs collections collections.abc contextlib copy enum "
     "functools heapq io itertools json linecache math operator os re string struct sys threading time traceback types "
     "typing warnings weakref"
 )
@@ -31,7 +31,7 @@ _NAMESPACES: Final = kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_N
 
 def main() -> None:
     """Become ready and serve until the control socket closes."""
-    control = socket.socket(fileno=int(sys.argv[1]))
+    control = Socket(fileno=int(sys.argv[1]))
     native.load(sys.argv[2])
     init.heed_no_signal()
     setup, cgroups = wire.receive(control)
@@ -123,7 +123,7 @@ def _import_random() -> None:
     os.register_at_fork = register
 
 
-def _serve(control: socket.socket, nursery: _Nursery) -> None:
+def _serve(control: Socket, nursery: _Nursery) -> None:
     children: dict[int, tuple[int, object]] = {}  # pidfd -> (pid, the name the far side gave it)
     poller = select.poll()
     poller.register(control, select.POLLIN)
@@ -140,9 +140,7 @@ def _serve(control: socket.socket, nursery: _Nursery) -> None:
                 wire.send(control, {"gone": name, "status": status})
 
 
-def _spawn(
-    control: socket.socket, children: dict[int, tuple[int, object]], poller: select.poll, nursery: _Nursery
-) -> None:
+def _spawn(control: Socket, children: dict[int, tuple[int, object]], poller: select.poll, nursery: _Nursery) -> None:
     try:
         message, fds = wire.receive(control)
     except (EOFError, ConnectionError):
