@@ -27,7 +27,8 @@ from sandbox.models import (
 )
 from tests.sandbox.conftest import Bench
 
-QUICK = Limits(cpu_seconds=0.5, wall_seconds=1.0)
+# Little memory, so that filling it takes a fraction of the CPU time on a slow machine, too.
+QUICK = Limits(cpu_seconds=0.5, wall_seconds=1.0, memory_mb=100)
 
 
 def call(bench: Bench, code: str, *cases: tuple[list[JsonValue], JsonValue], fn_name: str = "f") -> JudgeResult:
