@@ -1,9 +1,11 @@
 """The judge over slots, whatever they are: fair between requests, no program twice at once.
 
 `PoolJudge` promises what `sandbox.models.Judge` says. Never more programs run than there are slots. A job's tests
-spread over slots that nobody else wants. The verdict is that of the first failing test by position, however the tests
-were spread. A wall-clock expiry on a machine that gave the program no core is tried again with the machine to itself.
-A slot that dies is started again and the test with it; after `_ATTEMPTS` the job raises SandboxUnavailableError.
+spread over slots that nobody else wants, and a job waits for one slot at most: for a second it stands in nobody's way.
+A slot that others wait for changes hands between two tests, when it was borrowed or its job has had its turn. The
+verdict is that of the first failing test by position, however the tests were spread. A wall-clock expiry on a machine
+that gave the program no core is tried again with the machine to itself. A slot that dies is started again and the test
+with it; after `_ATTEMPTS` the job raises SandboxUnavailableError.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import asyncio
 import heapq
 import logging
 import os
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -60,6 +63,8 @@ class PoolSettings:
     compile_cpu_seconds: float = 10.0
     program_cache_mb: int = 1024
     remembered_results: int = 1024  # verdicts of equal jobs that depend on no luck; 0 judges every job anew
+    turn_seconds: float = 0.25  # how long a job keeps a slot that others wait for; moving costs more than a short test
+    rest_seconds: float = 0.02  # how long a slot is left to whoever comes next, before a job borrows it beside its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,7 @@ class PoolJudge:
             await self._source.close()
             raise
         self._slots, self._tools = opened.slots, opened.tools
-        self._dispatcher = Dispatcher(opened.slots)
+        self._dispatcher = Dispatcher(opened.slots, rest_seconds=self._settings.rest_seconds)
         self._problem = None
 
     async def close(self) -> None:
@@ -200,7 +205,10 @@ class PoolJudge:
         )
         checking = await self._checking(job)
         try:
-            results = await _Trial(self._dispatcher, job, examined, program, language, checking).run()
+            trial = _Trial(
+                self._dispatcher, job, examined, program, language, checking, turn_seconds=self._settings.turn_seconds
+            )
+            results = await trial.run()
         except NotCompiledError as error:
             return JudgeResult(Verdict.COMPILE_ERROR, (), 0, len(job.tests), str(error))
         passed = sum(result.verdict is Verdict.ACCEPTED for result in results)
@@ -323,6 +331,8 @@ class _Trial:
         program: Program,
         language: Language,
         checking: Program | None,
+        *,
+        turn_seconds: float,
     ) -> None:
         self._dispatcher = dispatcher
         self._job = job
@@ -330,6 +340,8 @@ class _Trial:
         self._program = program
         self._rooms = tuple(_rooms(job, language))
         self._checking = checking
+        self._turn_seconds = turn_seconds
+        self._lanes = 0
         self._todo = list(range(len(job.tests)))  # a heap: the lowest is run next
         self._end = len(job.tests)  # no test from here on needs to run
         self._results: dict[int, TestResult] = {}
@@ -351,21 +363,36 @@ class _Trial:
         """Whether a test is to be run now. A starved one says that the machine has no room for others."""
         return not self._starved and bool(self._todo) and self._todo[0] < self._end
 
-    async def _lane(self, lanes: asyncio.TaskGroup, slot: Slot | None = None) -> None:
-        """Take tests until none is left. A slot that was granted is given back, even where there is nothing to do."""
+    async def _lane(self, lanes: asyncio.TaskGroup, *, borrowed: bool = False) -> None:
+        """Take tests until none is left, or on a borrowed slot until somebody else wants it."""
+        slot = self._dispatcher.take_spare() if borrowed else None
+        if borrowed and slot is None:
+            return
+        self._lanes += 1
+        try:
+            await self._tests(lanes, slot)
+        finally:
+            self._lanes -= 1
+
+    async def _tests(self, lanes: asyncio.TaskGroup, slot: Slot | None) -> None:
         failures = 0
         while slot is not None or self._wanting:
+            turn_seconds = self._turn_seconds if slot is None else 0.0  # what is borrowed goes back when it is wanted
             async with self._dispatcher.slot(slot) as own:
                 slot = None
                 try:
-                    await self._tests_on(own, lanes)
+                    await self._tests_on(own, lanes, turn_seconds)
                 except SlotDiedError as error:
                     failures += 1
                     log.warning("sandbox slot died", extra={"attempt": failures, "reason": str(error)})
                     if failures == _ATTEMPTS:
                         raise SandboxUnavailableError(f"no run in {_ATTEMPTS} attempts: {error}") from error
+                    continue
+            if self._lanes > 1:
+                return  # the others take what is left
 
-    async def _tests_on(self, slot: Slot, lanes: asyncio.TaskGroup) -> None:
+    async def _tests_on(self, slot: Slot, lanes: asyncio.TaskGroup, turn_seconds: float) -> None:
+        turn_ends = time.monotonic() + turn_seconds
         async with self._submission(slot) as submission:
             while self._wanting:
                 index = heapq.heappop(self._todo)
@@ -375,14 +402,12 @@ class _Trial:
                 except SlotDiedError:
                     heapq.heappush(self._todo, index)
                     raise
-                if self._dispatcher.others_wait(slot):
+                if self._dispatcher.others_wait(slot) and time.monotonic() >= turn_ends:
                     return
 
     def _spread(self, lanes: asyncio.TaskGroup) -> None:
-        if self._wanting:
-            idle = self._dispatcher.take_idle()
-            if idle is not None:
-                lanes.create_task(self._lane(lanes, idle))
+        if self._wanting and self._dispatcher.spare:
+            lanes.create_task(self._lane(lanes, borrowed=True))
 
     async def _test(self, index: int, submission: Submission) -> None:
         test = self._test_run(index, submission)
