@@ -40,7 +40,7 @@ from sandbox.models import (
     SandboxUnavailableError,
 )
 from sandbox.shared_verdicts import SharedVerdicts
-from sandbox.streams import GROUP, OUTAGES, Link, Names, Pauses, forever
+from sandbox.streams import GROUP, OUTAGES, Link, Names, Pauses, ended, forever, pairs
 from sandbox.verdicts import depends_on_luck, verdict_key
 
 log = logging.getLogger(__name__)
@@ -173,9 +173,7 @@ class Worker:
             await self._work()
             await self._drain()
         finally:
-            for task in beating:
-                task.cancel()
-            await asyncio.gather(*beating, return_exceptions=True)
+            await ended(beating)
             await self._leave()
             await self._link.close()
 
@@ -239,7 +237,7 @@ class Worker:
                 keys = [self._names.urgent(shard), self._names.jobs(shard)]
                 for number, entry, flat in await self._link.run(streams.CLAIM, keys, self.name, self._free):
                     found = True
-                    self._begin(_Claim(shard, keys[number - 1], entry, _pairs(flat), 1))
+                    self._begin(_Claim(shard, keys[number - 1], entry, pairs(flat), 1))
         if not found and self._free > 0:
             await self._wait_for_jobs(self._home)
 
@@ -282,7 +280,7 @@ class Worker:
                 if entry in self._held:
                     continue  # ours, and late with its renewal
                 self._observer.reclaimed()
-                self._begin(_Claim(shard, stream, entry, _pairs(flat), deliveries))
+                self._begin(_Claim(shard, stream, entry, pairs(flat), deliveries))
             if reclaimed:
                 self._reclaim_at = 0.0  # there may be more
 
@@ -469,7 +467,7 @@ class Worker:
         for shard in self._shards():
             for stream in (self._names.urgent(shard), self._names.jobs(shard)):
                 for entry, flat, deliveries in await self._link.run(streams.MINE, [stream], self.name):
-                    claim = _Claim(shard, stream, entry, _pairs(flat), deliveries)
+                    claim = _Claim(shard, stream, entry, pairs(flat), deliveries)
                     await self._give_back(claim, counted=claim.deliveries - 1)
 
     async def _leave(self) -> None:
@@ -481,10 +479,6 @@ class Worker:
 
 async def _read(body: bytes) -> Job:
     return jobs.decode_job(body) if len(body) < _READ_INLINE_BYTES else await asyncio.to_thread(jobs.decode_job, body)
-
-
-def _pairs(flat: list[bytes]) -> dict[bytes, bytes]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 async def _identities(tier: str) -> dict[str, str]:
