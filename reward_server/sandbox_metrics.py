@@ -92,7 +92,7 @@ class WorkerMetrics:
         """Show what a worker is doing, and by which isolation."""
         shown = {
             "reward_worker_slots": ("Jobs that run at once.", lambda: worker.slots),
-            "reward_worker_busy": ("Jobs that are held.", lambda: worker.busy),
+            "reward_worker_busy": ("Slots that have a job.", lambda: worker.busy),
             "reward_worker_ready": ("1 when /readyz says so.", lambda: worker.health().ready),
         }
         for name, (documentation, value) in shown.items():

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -31,9 +33,10 @@ _STARTS: Final = 3
 class Dispatcher:
     """Hands out slots."""
 
-    def __init__(self, slots: Sequence[Slot]) -> None:
+    def __init__(self, slots: Sequence[Slot], *, rest_seconds: float = 0.0) -> None:
         self._count = len(slots)
-        self._idle = list(slots)
+        self._rest_seconds = rest_seconds
+        self._idle = [(slot, -math.inf) for slot in slots]  # and since when, longest first
         self._waiting: OrderedDict[str, deque[_Waiter]] = OrderedDict()
         self._alone = asyncio.Lock()
 
@@ -51,9 +54,16 @@ class Dispatcher:
         """Whether somebody with another key waits."""
         return any(key != request_key.get() and queue for key, queue in self._waiting.items())
 
-    def take_idle(self) -> Slot | None:
-        """A slot that nobody waits for; give it to `slot(granted)`."""
-        return self._idle.pop() if self._idle and not self._waiting else None
+    @property
+    def spare(self) -> bool:
+        """Whether there is a slot that nobody waits for, and nobody has come for since it began to rest."""
+        if not self._idle or self._waiting:
+            return False
+        return time.monotonic() - self._idle[0][1] >= self._rest_seconds
+
+    def take_spare(self) -> Slot | None:
+        """A slot that is spare; give it to `slot(granted)` at once."""
+        return self._idle.pop(0)[0] if self.spare else None
 
     @asynccontextmanager
     async def slot(self, granted: Slot | None = None) -> AsyncIterator[Slot]:
@@ -75,7 +85,7 @@ class Dispatcher:
 
     async def _acquire(self) -> Slot:
         if self._idle and not self._waiting:
-            return self._idle.pop()
+            return self._idle.pop()[0]
         waiter: _Waiter = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(request_key.get(), deque()).append(waiter)
         try:
@@ -98,7 +108,7 @@ class Dispatcher:
             if not waiter.done():
                 waiter.set_result(slot)
                 return
-        self._idle.append(slot)
+        self._idle.append((slot, time.monotonic()))
 
     def _forget(self, waiter: _Waiter) -> None:
         for key, queue in list(self._waiting.items()):

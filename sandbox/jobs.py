@@ -11,11 +11,16 @@ so with UnknownVersionError and leaves the document to somebody who knows it.
 from __future__ import annotations
 
 import binascii
+import contextlib
 import json
+import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, Final, TypeVar
+
+import msgspec
 
 from sandbox.models import (
     AssertTest,
@@ -42,6 +47,11 @@ MAX_BYTES: Final = 1024 * 1024 * 1024  # of a document, unpacked
 _COMPRESSED_FROM_BYTES: Final = 16 * 1024
 _FAST: Final = 1  # zlib's level: tests are text, most of the gain is in the first step
 
+_FIELDS: Final = {
+    kind: (names := tuple(field.name for field in fields(kind)), attrgetter(*names))
+    for kind in (Limits, Checker, Execution, JudgeResult)
+}
+_TEST_FIELDS: Final = attrgetter(*(field.name for field in fields(TestResult)))
 _VERDICTS: Final = {verdict.value: verdict for verdict in Verdict}  # quicker than to ask the enumeration
 
 _T = TypeVar("_T")
@@ -78,14 +88,15 @@ def encode_job(job: Job) -> bytes:
     """Raises BadJobError for what JSON cannot hold: a nest without end, a number of thousands of digits."""
     if isinstance(job, ExecuteJob):
         document: dict[str, Any] = {"kind": "execute", "code": job.code, "language": job.language}
-        document |= {"stdin": _text(job.stdin), "limits": _fields(job.limits)}
+        document |= {"stdin": job.stdin, "limits": _fields(job.limits)}
     else:
         document = {"kind": "judge", "code": job.code, "language": job.language, "fn_name": job.fn_name}
         document |= {"limits": _fields(job.limits), "checker": _fields(job.checker)}
         document |= {"stop": job.stop_at_first_failure, "objects_in_process": job.objects_in_process}
         document |= {"tests": [_encode_test(test) for test in job.tests]}
+    free_form = isinstance(job, JudgeJob) and isinstance(job.tests[0], CallTest)
     try:
-        return _packed(document)
+        return _packed(document, quick=not free_form and _finite(document["limits"], document.get("checker", {})))
     except (RecursionError, ValueError) as error:
         raise BadJobError(f"the job cannot be written down: {error}") from error
 
@@ -104,11 +115,10 @@ def encode_reply(reply: Reply) -> bytes:
         case JudgeResult():
             document["judged"] = _judged(reply.result)
         case Execution():
-            ran = _fields(reply.result)
-            document["ran"] = ran | {"stdout": _text(reply.result.stdout), "stderr": _text(reply.result.stderr)}
+            document["ran"] = _fields(reply.result)
         case error:
             document["error"] = {"kind": _kind_of(error), "message": str(error)}
-    return _packed(document)
+    return _packed(document, quick=_measured(reply.result))
 
 
 def decode_reply(packed: bytes) -> Reply:
@@ -118,7 +128,7 @@ def decode_reply(packed: bytes) -> Reply:
 
 def encode_result(result: JudgeResult) -> bytes:
     """A verdict, for a cache."""
-    return _packed({"judged": _judged(result)})
+    return _packed({"judged": _judged(result)}, quick=_measured(result))
 
 
 def decode_result(packed: bytes) -> JudgeResult:
@@ -146,7 +156,7 @@ def _read_job(document: dict[str, Any]) -> Job:
 def _encode_test(test: Test) -> list[Any]:
     match test:
         case StdioTest():
-            return ["stdio", _text(test.stdin), _text(test.stdout)]
+            return ["stdio", test.stdin, test.stdout]
         case CallTest():
             return ["call", test.arguments, test.output, test.maybe_wrapped]
         case AssertTest():
@@ -175,18 +185,18 @@ def _read_outcome(document: dict[str, Any]) -> JudgeResult | Execution | Sandbox
     if "ran" in document:
         ran = document["ran"]
         texts = {name: _bytes(ran[name]) for name in ("stdout", "stderr")}
-        return Execution(**ran | texts | {"verdict": Verdict(ran["verdict"])})
+        return Execution(**ran | texts | {"verdict": _VERDICTS[ran["verdict"]]})
     error = document["error"]
     return _ERRORS.get(error["kind"], SandboxUnavailableError)(error["message"])
 
 
 def _judged(result: JudgeResult) -> dict[str, Any]:
-    return _fields(result) | {"tests": [list(_fields(test).values()) for test in result.tests]}
+    return _fields(result) | {"tests": list(map(_TEST_FIELDS, result.tests))}
 
 
 def _read_judged(judged: dict[str, Any]) -> JudgeResult:
     tests = tuple([TestResult(index, _VERDICTS[verdict], *rest) for index, verdict, *rest in judged["tests"]])
-    return JudgeResult(**judged | {"verdict": Verdict(judged["verdict"]), "tests": tests})
+    return JudgeResult(**judged | {"verdict": _VERDICTS[judged["verdict"]], "tests": tests})
 
 
 _ERRORS: Final[dict[str, type[SandboxError]]] = {
@@ -196,9 +206,21 @@ _ERRORS: Final[dict[str, type[SandboxError]]] = {
 }
 
 
-def _fields(value: Limits | Checker | Execution | JudgeResult | TestResult) -> dict[str, Any]:
+def _fields(value: Limits | Checker | Execution | JudgeResult) -> dict[str, Any]:
     """As `dataclasses.asdict`, of one level and without its copies, which would cost more than all the rest here."""
-    return {field.name: getattr(value, field.name) for field in fields(value)}
+    names, values = _FIELDS[type(value)]
+    return dict(zip(names, values(value), strict=True))
+
+
+def _measured(result: JudgeResult | Execution | SandboxError) -> bool:
+    """Whether all that was measured are numbers as JSON knows them."""
+    measured = result.tests if isinstance(result, JudgeResult) else (result,) if isinstance(result, Execution) else ()
+    return all(math.isfinite(one.cpu_seconds + one.wall_seconds + one.memory_mb) for one in measured)
+
+
+def _finite(*documents: dict[str, Any]) -> bool:
+    values = (value for document in documents for value in document.values())
+    return all(math.isfinite(value) for value in values if isinstance(value, float))
 
 
 def _kind_of(error: SandboxError) -> str:
@@ -213,16 +235,32 @@ def _bytes(text: str) -> bytes:
     return binascii.a2b_base64(text, strict_mode=True)
 
 
-def _packed(document: dict[str, Any]) -> bytes:
-    # Not as ASCII with escapes: two halves of a character that stand side by side would come back as one.
-    text = json.dumps({"v": VERSION, **document}, ensure_ascii=False, separators=(",", ":"))
-    plain = text.encode("utf-8", "surrogatepass")
+def _packed(document: dict[str, Any], *, quick: bool) -> bytes:
+    """Write a document down; `quick` says that its numbers are finite and its values none that a task made up."""
+    plain = _written({"v": VERSION, **document}, quick=quick)
     return b"j" + plain if len(plain) < _COMPRESSED_FROM_BYTES else b"z" + zlib.compress(plain, _FAST)
+
+
+def _written(document: dict[str, Any], *, quick: bool) -> bytes:
+    if quick:
+        # It writes bytes as base64, and what is infinite as null.
+        with contextlib.suppress(UnicodeEncodeError):
+            return msgspec.json.encode(document)
+    # Not as ASCII with escapes: two halves of a character that stand side by side would come back as one.
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=_text)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _parsed(plain: bytes) -> Any:
+    """What is written; half a character and what is not finite are beyond the quick reader."""
+    with contextlib.suppress(ValueError, RecursionError, msgspec.MsgspecError):
+        return msgspec.json.decode(plain)
+    return json.loads(plain.decode("utf-8", "surrogatepass"))
 
 
 def _decoded(packed: bytes, read: Callable[[dict[str, Any]], _T]) -> _T:
     try:
-        document = json.loads(_unpacked(packed).decode("utf-8", "surrogatepass"))
+        document = _parsed(_unpacked(packed))
         version = document["v"]
         if version != VERSION:
             raise UnknownVersionError(f"version {version!r}")

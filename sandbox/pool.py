@@ -1,9 +1,11 @@
 """The judge over slots, whatever they are: fair between requests, no program twice at once.
 
 `PoolJudge` promises what `sandbox.models.Judge` says. Never more programs run than there are slots. A job's tests
-spread over slots that nobody else wants. The verdict is that of the first failing test by position, however the tests
-were spread. A wall-clock expiry on a machine that gave the program no core is tried again with the machine to itself.
-A slot that dies is started again and the test with it; after `_ATTEMPTS` the job raises SandboxUnavailableError.
+spread over slots that nobody else wants, and a job waits for one slot at most: for a second it stands in nobody's way.
+A slot that others wait for changes hands between two tests, when it was borrowed or its job has had its turn. The
+verdict is that of the first failing test by position, however the tests were spread. A wall-clock expiry on a machine
+that gave the program no core is tried again with the machine to itself. A slot that dies is started again and the test
+with it; after `_ATTEMPTS` the job raises SandboxUnavailableError.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import asyncio
 import heapq
 import logging
 import os
+import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -62,6 +65,8 @@ class PoolSettings:
     compile_cpu_seconds: float = 10.0
     program_cache_mb: int = 1024
     remembered_results: int = 1024  # verdicts of equal jobs that depend on no luck; 0 judges every job anew
+    turn_seconds: float = 0.1  # how long a job keeps a slot that others wait for; moving costs more than a short test
+    rest_seconds: float = 0.02  # how long a slot is left to whoever comes next, before a job borrows it beside its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ class PoolJudge:
             await self._source.close()
             raise
         self._slots, self._tools = opened.slots, opened.tools
-        self._dispatcher = Dispatcher(opened.slots)
+        self._dispatcher = Dispatcher(opened.slots, rest_seconds=self._settings.rest_seconds)
         self._problem = None
 
     async def close(self) -> None:
@@ -202,7 +207,10 @@ class PoolJudge:
         )
         checking = await self._checking(job)
         try:
-            results = await _Trial(self._dispatcher, job, examined, program, language, checking).run()
+            trial = _Trial(
+                self._dispatcher, job, examined, program, language, checking, turn_seconds=self._settings.turn_seconds
+            )
+            results = await trial.run()
         except NotCompiledError as error:
             return JudgeResult(Verdict.COMPILE_ERROR, (), 0, len(job.tests), str(error))
         passed = sum(result.verdict is Verdict.ACCEPTED for result in results)
@@ -325,6 +333,8 @@ class _Trial:
         program: Program,
         language: Language,
         checking: Program | None,
+        *,
+        turn_seconds: float,
     ) -> None:
         self._dispatcher = dispatcher
         self._job = job
@@ -332,6 +342,8 @@ class _Trial:
         self._program = program
         self._rooms = tuple(_rooms(job, language))
         self._checking = checking
+        self._turn_seconds = turn_seconds
+        self._lanes = 0
         self._todo = list(range(len(job.tests)))  # a heap: the lowest is run next
         self._end = len(job.tests)  # no test from here on needs to run
         self._results: dict[int, TestResult] = {}
@@ -359,28 +371,46 @@ class _Trial:
         """How many tests a slot has at a time: a second one waits in its socket and costs no one his turn for long."""
         return 2 if self._quick and self._checking is None and not isinstance(self._job.tests[0], AssertTest) else 1
 
-    async def _lane(self, lanes: asyncio.TaskGroup, slot: Slot | None = None) -> None:
-        """Take tests until none is left. A slot that was granted is given back, even where there is nothing to do."""
+    async def _lane(self, lanes: asyncio.TaskGroup, *, borrowed: bool = False) -> None:
+        """Take tests until none is left, or on a borrowed slot until somebody else wants it."""
+        slot = self._dispatcher.take_spare() if borrowed else None
+        if borrowed and slot is None:
+            return
+        self._lanes += 1
+        try:
+            await self._tests(lanes, slot)
+        finally:
+            self._lanes -= 1
+
+    async def _tests(self, lanes: asyncio.TaskGroup, slot: Slot | None) -> None:
         failures = 0
         while slot is not None or self._wanting:
+            turn_seconds = self._turn_seconds if slot is None else 0.0  # what is borrowed goes back when it is wanted
             async with self._dispatcher.slot(slot) as own:
                 slot = None
                 try:
-                    await self._tests_on(own, lanes)
+                    await self._tests_on(own, lanes, turn_seconds)
                 except SlotDiedError as error:
                     failures += 1
                     log.warning("sandbox slot died", extra={"attempt": failures, "reason": str(error)})
                     if failures == _ATTEMPTS:
                         raise SandboxUnavailableError(f"no run in {_ATTEMPTS} attempts: {error}") from error
+                    continue
+            if self._lanes > 1:
+                return  # the others take what is left
 
-    async def _tests_on(self, slot: Slot, lanes: asyncio.TaskGroup) -> None:
-        """Run tests until none is left or others wait; where they are quick, each is sent before the last has ended."""
+    async def _tests_on(self, slot: Slot, lanes: asyncio.TaskGroup, turn_seconds: float) -> None:
+        """Run tests until none is left, or others wait and the turn is over.
+
+        Where tests are quick, each is sent before the last has ended.
+        """
+        turn_ends = time.monotonic() + turn_seconds
         started: deque[tuple[int, asyncio.Task[None]]] = deque()
         async with self._submission(slot) as submission:
-            others_wait = False
+            over = False
             try:
                 while True:
-                    while self._wanting and not others_wait and len(started) < self._ahead:
+                    while self._wanting and not over and len(started) < self._ahead:
                         index = heapq.heappop(self._todo)
                         started.append((index, asyncio.create_task(self._test(index, submission))))
                         self._spread(lanes)
@@ -388,7 +418,7 @@ class _Trial:
                         return
                     await started[0][1]
                     started.popleft()
-                    others_wait = self._dispatcher.others_wait(slot)
+                    over = self._dispatcher.others_wait(slot) and time.monotonic() >= turn_ends
             finally:
                 await self._take_back(started)
 
@@ -402,10 +432,8 @@ class _Trial:
                 heapq.heappush(self._todo, index)
 
     def _spread(self, lanes: asyncio.TaskGroup) -> None:
-        if self._wanting:
-            idle = self._dispatcher.take_idle()
-            if idle is not None:
-                lanes.create_task(self._lane(lanes, idle))
+        if self._wanting and self._dispatcher.spare:
+            lanes.create_task(self._lane(lanes, borrowed=True))
 
     async def _test(self, index: int, submission: Submission) -> None:
         test = self._test_run(index, submission)

@@ -13,6 +13,7 @@ Not promised: exactly one run of a job, and an order among jobs.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import os
@@ -41,7 +42,7 @@ from sandbox.models import (
     SandboxUnavailableError,
 )
 from sandbox.shared_verdicts import SharedVerdicts
-from sandbox.streams import OUTAGES, Link, Names, Pauses, forever
+from sandbox.streams import OUTAGES, Link, Names, Pauses, ended, forever, pairs
 from sandbox.verdicts import CacheObserver, Unobserved, Verdicts
 
 log = logging.getLogger(__name__)
@@ -129,6 +130,7 @@ class RedisJudge:
         self._link = Link(settings.url, settings.names)
         self._shared = SharedVerdicts(self._link, self._server, settings.cache_seconds, self._observer)
         self._verdicts = Verdicts(settings.remembered_results, self._observer)
+        self._numbers = itertools.count()
         self._questions: dict[str, _Question] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
@@ -168,9 +170,7 @@ class RedisJudge:
         await asyncio.sleep(0)  # the calls end, and withdraw their jobs
         while self._background:
             await asyncio.gather(*self._background, return_exceptions=True)
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await ended(self._loops)
         if self._loops and self._up.is_set():
             await self._leave()
         await self._link.close()
@@ -239,20 +239,20 @@ class RedisJudge:
     async def _ask(self, job: Job, shard: int, *, urgent: bool) -> Reply:
         expires = request_expires.get() or time.time() + self._settings.deadline_seconds
         question = _Question(
-            id=secrets.token_hex(8),
+            id=f"{self._server}-{next(self._numbers):x}",
             job=job,
             stream=self._names.urgent(shard) if urgent else self._names.jobs(shard),
             expires=expires,
             reply=asyncio.get_running_loop().create_future(),
         )
         self._questions[question.id] = question
+        late = SandboxUnavailableError("no worker has answered in time")
+        deadline = asyncio.get_running_loop().call_later(expires - time.time(), self._answer, question, late)
         try:
-            async with asyncio.timeout(expires - time.time()):
-                self._send(question)
-                reply = await question.reply
-        except TimeoutError:
-            raise SandboxUnavailableError("no worker has answered in time") from None
+            self._send(question)
+            reply = await question.reply
         finally:
+            deadline.cancel()
             del self._questions[question.id]
             if not question.reply.done() or question.reply.cancelled() or question.reply.exception() is not None:
                 self._in_background(self._withdraw(question))
@@ -375,8 +375,8 @@ class RedisJudge:
         if not missing:
             return
         # A job goes when its reply is written: it may be waiting for us.
-        for _, fields in await self._link.call("XRANGE", self._names.replies(self._server), "-", "+"):
-            self._match(fields)
+        for _, flat in await self._link.call("XRANGE", self._names.replies(self._server), "-", "+"):
+            self._match(pairs(flat))
         lost = [one for one, entry in missing if one.entry == entry and not one.reply.done()]
         if lost:
             log.warning("jobs lost by redis, handed in again", extra={"jobs": len(lost)})

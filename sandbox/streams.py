@@ -15,10 +15,11 @@ import contextlib
 import hashlib
 import logging
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import hiredis
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -46,6 +47,7 @@ BEAT_SECONDS: Final = 3.0
 _OLDEST_VERSION: Final = (7, 0)
 _SOCKET_SECONDS: Final = 10.0  # without an answer: the connection is given up
 _LONGEST_PAUSE_SECONDS: Final = 2.0
+_CANCEL_AGAIN_SECONDS: Final = 0.1
 _TOGETHER: Final = 256  # commands in one round trip
 _TOGETHER_BYTES: Final = 4 * 1024 * 1024
 _ROUND_TRIPS: Final = 4  # under way at once
@@ -262,14 +264,14 @@ class Link:
 
     def __init__(self, url: str, names: Names) -> None:
         self.names = names
-        self._pool = _client(url, max_connections=_ROUND_TRIPS + 4)
-        self._waiting = _client(url, max_connections=2)
-        self._pipe = _Pipe(self._pool)
-        kwargs = self._pool.connection_pool.connection_kwargs
+        self._client = _client(url, max_connections=_ROUND_TRIPS + 4, answer_seconds=None)  # the pipe sees to that
+        self._waiting = _client(url, max_connections=2, answer_seconds=_SOCKET_SECONDS)
+        self._pipe = _Pipe(self._client)
+        kwargs = self._client.connection_pool.connection_kwargs
         self.place = str(kwargs.get("path") or f"{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}")
 
     async def call(self, *command: str | bytes | int | float) -> Any:
-        """Send a command, together with those that others send at the same time."""
+        """Send a command, together with those that others send at the same time; the answer is as Redis gave it."""
         return await self._pipe.call(command)
 
     async def run(self, script: Script, keys: list[str], *arguments: str | bytes | int | float) -> Any:
@@ -297,8 +299,9 @@ class Link:
             SandboxUnavailableError: Redis is older than what this needs.
             RedisError, OSError: no answer.
         """
-        facts = await self._pool.info("server")
-        version = str(facts.get("redis_version", "0"))  # Valkey gives the Redis version that it is compatible with
+        facts = (await self.call("INFO", "server")).decode().splitlines()
+        versions = [fact.partition(":")[2] for fact in facts if fact.startswith("redis_version:")]
+        version = versions[0] if versions else "0"  # Valkey gives the Redis version that it is compatible with
         if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_VERSION:
             oldest = ".".join(map(str, _OLDEST_VERSION))
             raise SandboxUnavailableError(f"Redis at {self.place} is version {version}; {oldest} or newer is needed")
@@ -308,13 +311,18 @@ class Link:
         """Make the consumer group of every stream, where it is not there."""
         for stream in self.names.streams():
             with contextlib.suppress(ResponseError):  # BUSYGROUP: it is there
-                await self._pool.execute_command("XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM")  # type: ignore[no-untyped-call]
+                await self.call("XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM")
 
     async def close(self) -> None:
         """Close every connection."""
         await self._pipe.close()
-        await self._pool.aclose()
+        await self._client.aclose()
         await self._waiting.aclose()
+
+
+def pairs(flat: list[bytes]) -> dict[bytes, bytes]:
+    """The fields of an entry, which Redis gives in a row."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 class Pauses:
@@ -370,10 +378,7 @@ class _Pipe:
     async def _travel(self, load: list[tuple[tuple[Any, ...], asyncio.Future[Any]]]) -> None:
         answers: list[Any]
         try:
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for command, _ in load:
-                    pipeline.execute_command(*command)
-                answers = await pipeline.execute(raise_on_error=False)
+            answers = await self._answers([command for command, _ in load])
         except (RedisError, OSError) as error:
             answers = [error] * len(load)
         except asyncio.CancelledError:
@@ -388,13 +393,38 @@ class _Pipe:
             else:
                 answer.set_result(said)
 
+    async def _answers(self, commands: list[tuple[Any, ...]]) -> list[Any]:
+        """The answer, or the refusal, of each.
 
-def _client(url: str, *, max_connections: int) -> redis.Redis:
+        redis-py's own pipeline packs in Python and sets an alarm for each answer, at twice the cost.
+        """
+        connections = self._client.connection_pool
+        connection = await connections.get_connection()  # type: ignore[no-untyped-call]
+        try:
+            async with asyncio.timeout(_SOCKET_SECONDS):
+                await connection.send_packed_command([b"".join(map(hiredis.pack_command, commands))])
+            async with asyncio.timeout(_SOCKET_SECONDS):
+                return [await _answer(connection) for _ in commands]
+        except BaseException:
+            await connection.disconnect(nowait=True)  # what is still to come on it would answer somebody else
+            raise
+        finally:
+            await connections.release(connection)
+
+
+async def _answer(connection: Any) -> Any:
+    try:
+        return await connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+def _client(url: str, *, max_connections: int, answer_seconds: float | None) -> redis.Redis:
     # Attempts are ours to make: only we know which commands may be sent twice, and for how long it is worth it.
     return redis.Redis.from_url(
         url,
         max_connections=max_connections,
-        socket_timeout=_SOCKET_SECONDS,
+        socket_timeout=answer_seconds,
         socket_connect_timeout=_SOCKET_SECONDS,
         retry=Retry(NoBackoff(), 0),
         decode_responses=False,
@@ -410,3 +440,12 @@ async def forever(work: Callable[[], Coroutine[Any, Any, None]], seconds: float)
         except (RedisError, OSError) as error:
             log.debug("redis", extra={"reason": str(error)})
         await asyncio.sleep(seconds)
+
+
+async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel, and again: redis-py sends through `asyncio.wait_for`, which in Python 3.11 may lose a cancellation."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN_SECONDS)

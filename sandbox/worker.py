@@ -1,7 +1,8 @@
 """Takes jobs from Redis, judges them on this machine, and answers.
 
-A worker claims as many jobs as it has slots free, never more. A job is acknowledged after its reply is written: who
-dies in between costs a second run, never a reply. While a job runs its lease is renewed; the jobs of a worker that went
+A worker claims as many jobs as it has slots free, never more; a slot is free when its program has ended, and the reply
+is written beside the next one. A job is acknowledged after its reply is written: who dies in between costs a second
+run, never a reply. While a job runs its lease is renewed; the jobs of a worker that went
 silent are taken over by any other when the lease has passed. A job that is delivered for the third time is answered
 with an error and not run: whatever it does to its workers, it does no more. Told to stop, a worker claims nothing, ends
 what it can within its grace and gives the rest back, without counting that against the job.
@@ -39,7 +40,7 @@ from sandbox.models import (
     SandboxUnavailableError,
 )
 from sandbox.shared_verdicts import SharedVerdicts
-from sandbox.streams import GROUP, OUTAGES, Link, Names, Pauses, forever
+from sandbox.streams import GROUP, OUTAGES, Link, Names, Pauses, ended, forever, pairs
 from sandbox.verdicts import depends_on_luck, verdict_key
 
 log = logging.getLogger(__name__)
@@ -127,6 +128,7 @@ class Worker:
         self._shared = SharedVerdicts(self._link, self.name, settings.cache_seconds)
         self._identities: dict[str, str] = {}
         self._held: dict[bytes, tuple[_Claim, asyncio.Task[None]]] = {}
+        self._on_slots: set[bytes] = set()  # of the held ones, those that are not judged yet
         self._freed = asyncio.Event()
         self._stopping = asyncio.Event()
         self._problem: str | None = _NOT_STARTED
@@ -145,8 +147,8 @@ class Worker:
 
     @property
     def busy(self) -> int:
-        """Jobs that are held."""
-        return len(self._held)
+        """Slots that have a job; a job whose reply is being written has none."""
+        return len(self._on_slots)
 
     def health(self) -> Health:
         """Ready while it claims."""
@@ -171,9 +173,7 @@ class Worker:
             await self._work()
             await self._drain()
         finally:
-            for task in beating:
-                task.cancel()
-            await asyncio.gather(*beating, return_exceptions=True)
+            await ended(beating)
             await self._leave()
             await self._link.close()
 
@@ -189,7 +189,8 @@ class Worker:
                     await self._beat()
                     connected = True
                 await self._until_free()
-                await self._or_stop(self._claim())
+                if not self._stopping.is_set():
+                    await self._or_stop(self._claim())
                 pauses = Pauses()
             except (RedisError, OSError) as error:
                 connected = False
@@ -222,7 +223,7 @@ class Worker:
 
     @property
     def _free(self) -> int:
-        return self._settings.slots - len(self._held)
+        return self._settings.slots - len(self._on_slots)
 
     async def _claim(self) -> None:
         """What was abandoned, then what is urgent, then what comes first; else wait for something to come."""
@@ -236,7 +237,7 @@ class Worker:
                 keys = [self._names.urgent(shard), self._names.jobs(shard)]
                 for number, entry, flat in await self._link.run(streams.CLAIM, keys, self.name, self._free):
                     found = True
-                    self._begin(_Claim(shard, keys[number - 1], entry, _pairs(flat), 1))
+                    self._begin(_Claim(shard, keys[number - 1], entry, pairs(flat), 1))
         if not found and self._free > 0:
             await self._wait_for_jobs(self._home)
 
@@ -279,7 +280,7 @@ class Worker:
                 if entry in self._held:
                     continue  # ours, and late with its renewal
                 self._observer.reclaimed()
-                self._begin(_Claim(shard, stream, entry, _pairs(flat), deliveries))
+                self._begin(_Claim(shard, stream, entry, pairs(flat), deliveries))
             if reclaimed:
                 self._reclaim_at = 0.0  # there may be more
 
@@ -288,14 +289,19 @@ class Worker:
     def _begin(self, claim: _Claim) -> None:
         task = asyncio.create_task(self._do(claim))
         self._held[claim.entry] = (claim, task)
+        self._on_slots.add(claim.entry)
         task.add_done_callback(lambda _: self._end(claim))
 
     def _end(self, claim: _Claim) -> None:
         del self._held[claim.entry]
+        self._free_slot(claim)
+
+    def _free_slot(self, claim: _Claim) -> None:
+        self._on_slots.discard(claim.entry)
         self._freed.set()
 
     async def _do(self, claim: _Claim) -> None:
-        """Judge and answer; the slot is taken until the reply is written."""
+        """Judge and answer."""
         started = time.monotonic()
         ending = "lost"
         try:
@@ -352,6 +358,7 @@ class Worker:
         except Exception as error:
             log.exception("job failed", extra={"job": claim.id})
             reply, ending = Reply(JobFailedError(f"a fault of the worker: {type(error).__name__}")), "error"
+        self._free_slot(claim)
         await self._finish(claim, reply)
         return ending
 
@@ -364,6 +371,7 @@ class Worker:
         if known is not None:
             return Reply(known, claim.deliveries), "remembered"
         judged = await self._judge.judge(job)
+        self._free_slot(claim)
         if key is not None and not depends_on_luck(job, judged):
             await self._shared.put(key, judged)
         return Reply(judged, claim.deliveries), judged.verdict.value
@@ -459,7 +467,7 @@ class Worker:
         for shard in self._shards():
             for stream in (self._names.urgent(shard), self._names.jobs(shard)):
                 for entry, flat, deliveries in await self._link.run(streams.MINE, [stream], self.name):
-                    claim = _Claim(shard, stream, entry, _pairs(flat), deliveries)
+                    claim = _Claim(shard, stream, entry, pairs(flat), deliveries)
                     await self._give_back(claim, counted=claim.deliveries - 1)
 
     async def _leave(self) -> None:
@@ -471,10 +479,6 @@ class Worker:
 
 async def _read(body: bytes) -> Job:
     return jobs.decode_job(body) if len(body) < _READ_INLINE_BYTES else await asyncio.to_thread(jobs.decode_job, body)
-
-
-def _pairs(flat: list[bytes]) -> dict[bytes, bytes]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 async def _identities(tier: str) -> dict[str, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sandbox.dispatch import request_key
 from sandbox.languages import Tools
 from sandbox.models import JudgeJob, JudgeResult, Limits, SandboxUnavailableError, StdioTest, Verdict
 from sandbox.pool import Opened, PoolJudge, PoolSettings
@@ -35,6 +37,7 @@ class ScriptedSlots:
         self._script = script
         self.runs: list[int] = []
         self.at_work = 0
+        self.submissions = 0
 
     async def open(self) -> Opened:
         return Opened(self._slots, Tools({}, {}))
@@ -66,6 +69,7 @@ class ScriptedSlot:
         pass
 
     def submission(self, *rooms: Room) -> ScriptedSlot:
+        self._slots.submissions += 1
         return self
 
     async def run(self, run: Run, *, room: int = 0) -> Outcome:
@@ -165,3 +169,68 @@ def test_a_slot_that_dies_costs_no_verdict(tmp_path: Path) -> None:
     assert judged(tmp_path, script(2))[0].passed == 20
     with pytest.raises(SandboxUnavailableError):
         judged(tmp_path, script(3))
+
+
+def judged_together(
+    tmp_path: Path, *, jobs: int, slots: int, turn_seconds: float, rest_seconds: float = math.inf, meet: int = 0
+) -> ScriptedSlots:
+    """Judge programs of twenty tests for as many requests, the later ones when the first has run `meet` tests.
+
+    The runs of the n-th job have numbers from 100 n on.
+    """
+    source = ScriptedSlots(slots, lambda _, __: RIGHT)
+    settings = PoolSettings(tmp_path, slots, turn_seconds=turn_seconds, rest_seconds=rest_seconds)
+
+    async def judge(judge: PoolJudge, number: int) -> None:
+        request_key.set(str(number))
+        while number and len(source.runs) < meet:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0)
+        cases = tuple(StdioTest(b"%d" % (100 * number + test), b"right") for test in range(20))
+        result = await judge.judge(JudgeJob(f"# {number}", "python", cases))
+        assert (result.verdict, result.passed) == (Verdict.ACCEPTED, 20)
+
+    async def together() -> None:
+        pool = PoolJudge(source, settings)
+        await pool.start()
+        await asyncio.gather(*(judge(pool, number) for number in range(jobs)))
+        await pool.close()
+
+    asyncio.run(together())
+    return source
+
+
+def test_a_job_that_has_its_turn_stays_where_it_is(tmp_path: Path) -> None:
+    """Whoever waits: to begin a program anew costs more than a short test."""
+    source = judged_together(tmp_path, jobs=6, slots=2, turn_seconds=math.inf)
+    assert source.submissions == 6
+
+
+def test_a_job_whose_turn_is_over_gives_way_between_two_tests(tmp_path: Path) -> None:
+    """A small request does not wait for the end of a large one."""
+    source = judged_together(tmp_path, jobs=2, slots=1, turn_seconds=0.0)
+    assert source.runs[:4] == [0, 100, 1, 101]
+
+
+@pytest.mark.parametrize("turn_seconds", [0.0, math.inf])
+def test_a_borrowed_slot_goes_back_and_is_not_waited_for(tmp_path: Path, turn_seconds: float) -> None:
+    """Two jobs on two slots have one each, and neither moves for the other."""
+    source = judged_together(tmp_path, jobs=2, slots=2, turn_seconds=turn_seconds, meet=6)
+    assert source.runs.index(100) < source.runs.index(19)
+    assert source.submissions == 3  # two of the first job while it was alone
+
+
+@pytest.mark.parametrize(("rest_seconds", "submissions"), [(math.inf, 2), (0.0, 3)])
+def test_a_slot_rests_before_it_is_borrowed(tmp_path: Path, rest_seconds: float, submissions: int) -> None:
+    """The next job is on its way to it, as a rule, and finds it free."""
+    source = ScriptedSlots(2, lambda test, _: WRONG if test == 100 else RIGHT)
+
+    async def both() -> None:
+        pool = PoolJudge(source, PoolSettings(tmp_path, 2, rest_seconds=rest_seconds))
+        await pool.start()
+        first = tuple(StdioTest(b"%d" % test, b"right") for test in range(20))
+        jobs = (JudgeJob("# 0", "python", first), JudgeJob("# 1", "python", (StdioTest(b"100", b"right"),)))
+        await asyncio.gather(*map(pool.judge, jobs))
+        await pool.close()
+
+    asyncio.run(both())
+    assert source.submissions == submissions
