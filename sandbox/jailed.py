@@ -13,19 +13,32 @@ from sandbox.slot import Session, Slot
 class JailSlot(Slot):
     """A slot in a jail."""
 
+    _last_rooms: tuple[Room, ...] = ()
+
     def submission(self, *rooms: Room) -> JailSubmission:
         """Open a session a room, and start the init of the next submission ahead of time."""
         submission = JailSubmission()
         try:
             for room in rooms:
-                session = self.session()
-                submission.sessions.append(session)
-                session.load(root=room.root, disk_bytes=room.disk_bytes, preload=room.preload)
+                submission.sessions.append(self._session_in(room))
         except BaseException:
             submission.abandon()
             raise
-        self.prepare_next()
+        # Two alike are followed by a third, as a rule: it finds its room made.
+        expected = rooms[0] if rooms == self._last_rooms and not rooms[0].preload else None
+        self._last_rooms = rooms
+        # After the first run was asked for: that one is waited for.
+        asyncio.get_running_loop().call_soon(self.prepare_next, expected)
         return submission
+
+    def _session_in(self, room: Room) -> Session:
+        session = self.session()
+        if session.room not in (None, room):
+            session.abandon()
+            session = self.session()
+        if session.room is None:
+            session.load(room)
+        return session
 
 
 class JailSubmission:

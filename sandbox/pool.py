@@ -16,7 +16,7 @@ import logging
 import os
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -109,6 +109,7 @@ class PoolJudge:
         self._failures: OrderedDict[str, CompileFailure] = OrderedDict()
         self._verdicts = Verdicts(settings.remembered_results, observer)
         self._admitted = 0
+        self._tidying: set[asyncio.Task[None]] = set()
         self._problem: str | None = "not started"
 
     async def start(self) -> None:
@@ -131,8 +132,13 @@ class PoolJudge:
         """End everything that was started."""
         self._problem = "closed"
         await self._verdicts.close()
+        await self.settled()
         await self._source.close()
         self._slots = ()
+
+    async def settled(self) -> None:
+        """Wait until the slots of what has been judged are clean again."""
+        await asyncio.gather(*self._tidying, return_exceptions=True)
 
     def health(self) -> Health:
         """Ready, and by which isolation."""
@@ -208,7 +214,14 @@ class PoolJudge:
         checking = await self._checking(job)
         try:
             trial = _Trial(
-                self._dispatcher, job, examined, program, language, checking, turn_seconds=self._settings.turn_seconds
+                self._dispatcher,
+                job,
+                examined,
+                program,
+                language,
+                checking,
+                turn_seconds=self._settings.turn_seconds,
+                tidying=self._tidy,
             )
             results = await trial.run()
         except NotCompiledError as error:
@@ -218,6 +231,17 @@ class PoolJudge:
         if failed is None and passed != len(job.tests):
             raise SandboxError(f"{passed} of {len(job.tests)} tests were run, and none failed")
         return JudgeResult(failed or Verdict.ACCEPTED, tuple(results), passed, len(job.tests))
+
+    def _tidy(self, task: asyncio.Task[None]) -> None:
+        """Let a task end that nobody waits for: its results are known, and its slots are not clean yet."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tidying.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.warning("a slot was given up after its last test", extra={"reason": repr(error)})
+
+        self._tidying.add(task)
+        task.add_done_callback(ended)
 
     async def _checking(self, job: JudgeJob) -> Program | None:
         """The task's own checker, compiled, if it has one."""
@@ -335,6 +359,7 @@ class _Trial:
         checking: Program | None,
         *,
         turn_seconds: float,
+        tidying: Callable[[asyncio.Task[None]], object],
     ) -> None:
         self._dispatcher = dispatcher
         self._job = job
@@ -343,23 +368,50 @@ class _Trial:
         self._rooms = tuple(_rooms(job, language))
         self._checking = checking
         self._turn_seconds = turn_seconds
+        self._tidying = tidying  # is given what goes on after the results are known
+        self._decided = asyncio.Event()
         self._lanes = 0
         self._todo = list(range(len(job.tests)))  # a heap: the lowest is run next
         self._end = len(job.tests)  # no test from here on needs to run
+        self._left = set(self._todo)  # tests whose results are wanted and not there
         self._results: dict[int, TestResult] = {}
         self._quick = False  # whether the last test was over at once
+        self._refusal: BadJobError | NotCompiledError | None = None  # of the test at `_end`, should it come to that
         self._starved: set[int] = set()  # to be run with the machine to itself, before any other
 
     async def run(self) -> list[TestResult]:
         """The results in order, up to and with the first failure unless the job wants all."""
         while self._wanting:
-            async with _first_error_raised(), asyncio.TaskGroup() as lanes:
-                lanes.create_task(self._lane(lanes))
+            await self._until_decided()
             for index in sorted(self._starved):
                 if index < self._end:
                     await self._run_alone(index)
             self._starved.clear()
-        return [self._results[index] for index in range(self._end)]
+        results = [self._results[index] for index in range(self._end)]
+        failed = any(result.verdict is not Verdict.ACCEPTED for result in results)
+        if self._refusal is not None and not (failed and self._job.stop_at_first_failure):
+            raise self._refusal
+        return results
+
+    async def _until_decided(self) -> None:
+        """Run tests until nothing is open any more. That slots are clean again is waited for by whoever is next."""
+        running = asyncio.create_task(self._in_lanes())
+        decided = asyncio.create_task(self._decided.wait())
+        try:
+            await asyncio.wait({running, decided}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            running.cancel()
+            await asyncio.wait({running})
+            raise
+        finally:
+            decided.cancel()
+        if not self._decided.is_set():
+            await running
+        self._tidying(running)
+
+    async def _in_lanes(self) -> None:
+        async with _first_error_raised(), asyncio.TaskGroup() as lanes:
+            lanes.create_task(self._lane(lanes))
 
     @property
     def _wanting(self) -> bool:
@@ -436,30 +488,52 @@ class _Trial:
             lanes.create_task(self._lane(lanes, borrowed=True))
 
     async def _test(self, index: int, submission: Submission) -> None:
+        """Run a test, again where the first time says nothing. One that starved is to be run alone."""
         test = self._test_run(index, submission)
         try:
-            self._record(await test.run())
-            return
-        except InconclusiveError as error:
-            if error.starved:
-                self._starved.add(index)
-                return
+            try:
+                self._record(await test.run())
+            except InconclusiveError as error:
+                if error.starved:
+                    self._starved.add(index)
+                else:
+                    await self._test_for_good(test)
+        except (BadJobError, NotCompiledError) as error:
+            self._refuse(index, error)
+
+    async def _run_alone(self, index: int) -> None:
+        async with self._dispatcher.everything() as slot, self._submission(slot) as submission:
+            try:
+                await self._test_for_good(self._test_run(index, submission))
+            except (BadJobError, NotCompiledError) as error:
+                self._refuse(index, error)
+
+    async def _test_for_good(self, test: TestRun) -> None:
         try:
             self._record(await test.run())
         except InconclusiveError as error:
             self._record(error.result)
 
-    async def _run_alone(self, index: int) -> None:
-        async with self._dispatcher.everything() as slot, self._submission(slot) as submission:
-            try:
-                self._record(await self._test_run(index, submission).run())
-            except InconclusiveError as error:
-                self._record(error.result)
-
     def _record(self, result: TestResult) -> None:
         self._results[result.index] = result
+        self._left.discard(result.index)
         if result.verdict is not Verdict.ACCEPTED and self._job.stop_at_first_failure:
-            self._end = min(self._end, result.index + 1)
+            self._end_at(result.index + 1)
+        if not self._left:
+            self._decided.set()
+
+    def _refuse(self, index: int, error: BadJobError | NotCompiledError) -> None:
+        """A test that cannot be run. That matters only where those before it pass, whichever was run first."""
+        if index < self._end:
+            self._refusal = error
+            self._end_at(index)
+
+    def _end_at(self, end: int) -> None:
+        """Want no test from `end` on."""
+        self._end = min(self._end, end)
+        self._left = {index for index in self._left if index < self._end}
+        if not self._left:
+            self._decided.set()
 
     def _test_run(self, index: int, submission: Submission) -> TestRun:
         return TestRun(self._job, index, self._program, submission, self._checking, self._arguments, self._note)

@@ -24,7 +24,7 @@ from typing import Final
 from sandbox import cgroup, jail
 from sandbox.inside import wire
 from sandbox.models import Limits
-from sandbox.runs import SlotDiedError
+from sandbox.runs import Room, SlotDiedError
 
 _Answered = tuple[wire.Answer | wire.Message, list[int]]
 
@@ -210,11 +210,13 @@ class Slot:
         spare, self._spare = self._spare, None
         return spare if spare is not None and self.alive else self._spawn()
 
-    def prepare_next(self) -> None:
-        """Start the init of the next submission ahead of time."""
+    def prepare_next(self, room: Room | None) -> None:
+        """Start the init of the next submission ahead of time, and make its room where that is known."""
         if self._spare is None and self.alive:
             with contextlib.suppress(SlotDiedError):
                 self._spare = self._spawn()
+                if room is not None:
+                    self._spare.load(room)
 
     @property
     def idle_ceiling_bytes(self) -> int:
@@ -272,20 +274,22 @@ class Session:
         self._channel = channel
         self._gone = gone
         self._slot = slot
+        self.room: Room | None = None
         self._asked: deque[asyncio.Future[_Answered]] = deque()  # in the order of their requests, and so of the answers
         self._kept: dict[int, tuple[bytes, int]] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(channel.fileno(), self._answered)
 
-    def load(self, *, root: str, disk_bytes: int, preload: tuple[str, ...] = ()) -> None:
-        """Choose the root directory and the size of /tmp. Once, before the first run."""
+    def load(self, room: Room) -> None:
+        """Make the room. Once, before the first run."""
+        self.room = room
         group = self._slot.memory.open() if self._slot.memory is not None else {}
         message: wire.Message = {
-            "root": root,
-            "disk_bytes": disk_bytes,
-            "inodes": max(1024, disk_bytes // 16384),
+            "root": room.root,
+            "disk_bytes": room.disk_bytes,
+            "inodes": max(1024, room.disk_bytes // 16384),
             "memory_is_accounted": self._slot.memory is not None,
-            "preload": list(preload),
+            "preload": list(room.preload),
             "group": list(group),
         }
         try:

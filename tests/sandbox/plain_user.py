@@ -203,6 +203,7 @@ async def _answer(judge: LocalJudge, number: int, what: str, job: Any) -> None:
             await judge.start()
             value = judge.tier
         elif what == "traces":
+            await judge.settled()
             value = await _traces()
         else:
             value = await getattr(judge, what)(job)

@@ -263,6 +263,7 @@ def test_nothing_grows_with_the_number_of_submissions(settings: LocalSettings) -
             async def some(count: int) -> int:
                 jobs = [doubling(f"{daemon if n % 10 == 0 else DOUBLE}  # {count} {n}", tests=1) for n in range(count)]
                 await asyncio.gather(*map(judge.judge, jobs))
+                await judge.settled()
                 assert len(family(os.getpid()) - others) <= AT_REST
                 return len(os.listdir("/proc/self/fd"))
 
