@@ -1,0 +1,110 @@
+"""One jail and the submissions in it, without the judge above."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from sandbox import inside, jail, runner
+from sandbox.inside import native
+from sandbox.jailed import JailSlot
+from sandbox.models import Limits, Verdict
+from sandbox.runs import Program, Room
+from sandbox.slot import Jail, Session
+
+ROOM = Room(jail.PYTHON_ROOT, disk_bytes=1 << 20)
+DOUBLE = Program(source=b"print(int(input()) * 2)", mode="script")
+
+
+@asynccontextmanager
+async def started() -> AsyncIterator[JailSlot]:
+    bubblewrap = jail.find_bubblewrap()
+    assert bubblewrap is not None
+    slot = JailSlot(901, Jail(bubblewrap, jail.find_interpreter(), None, first_user=61_000))
+    await slot.start()
+    try:
+        yield slot
+    finally:
+        await slot.stop()
+
+
+def test_runs_asked_for_at_once_are_answered_in_their_order() -> None:
+    """Each run gets its own input and output, whatever was sent before it had ended."""
+
+    async def scenario() -> None:
+        async with started() as slot:
+            session = slot.session()
+            session.load(ROOM)
+            inputs = [b"%d\n" % number for number in range(30)]
+            outcomes = await asyncio.gather(*(runner.run(session, DOUBLE, given, Limits()) for given in inputs))
+            assert [outcome.stdout for outcome in outcomes] == [b"%d\n" % (2 * number) for number in range(30)]
+            await session.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_run_that_was_given_up_leaves_the_others_their_answers() -> None:
+    """An answer that nobody waits for any more is not taken for the next one."""
+
+    async def scenario() -> None:
+        async with started() as slot:
+            session = slot.session()
+            session.load(ROOM)
+            given_up = asyncio.create_task(runner.run(session, DOUBLE, b"1\n", Limits()))
+            kept = asyncio.create_task(runner.run(session, DOUBLE, b"2\n", Limits()))
+            await asyncio.sleep(0)
+            given_up.cancel()
+            assert (await kept).stdout == b"4\n"
+            await session.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_fails_before_the_program_begins_is_ours() -> None:
+    """A fork that cannot be made a program says which step failed, and what it would have said is no program's."""
+    native.load(str(Path(inside.__file__).parent / Path(jail.NATIVE).name))
+    context = native.new_context(-1)  # without a /proc, in which a program is made the first to go for want of memory
+    run = native.new_run()
+    assert native.start(context, run) > 0
+    assert native.wait(context, run, None)
+    with pytest.raises(native.SetUpError, match="oom_score_adj: Bad file"):
+        native.check_complaint(context)
+
+
+def test_a_room_made_ahead_is_the_one_that_is_asked_for() -> None:
+    """After two alike the third finds its room made; one that differs gets its own."""
+
+    async def scenario() -> None:
+        larger = Room(jail.PYTHON_ROOT, disk_bytes=4 << 20)
+        fill = Program(source=b"open('/tmp/file', 'wb').write(bytes(2 << 20))\nprint('written')", mode="script")
+        async with started() as slot:
+            ended = []
+            for room in (ROOM, ROOM, ROOM, larger, ROOM, ROOM, larger):
+                submission = slot.submission(room)
+                await asyncio.sleep(0)
+                ended.append((await runner.run(submission.sessions[0], fill, b"", Limits())).verdict)
+                await submission.close()
+            small, large = Verdict.RUNTIME_ERROR, Verdict.ACCEPTED
+            assert ended == [small, small, small, large, small, small, large]
+
+    asyncio.run(scenario())
+
+
+def test_the_memory_of_a_session_is_given_back() -> None:
+    """What is kept for all runs of a session is closed with it."""
+
+    async def scenario() -> None:
+        async with started() as slot:
+            before = set(os.listdir("/proc/self/fd"))
+            session: Session = slot.session()
+            session.load(ROOM)
+            await asyncio.gather(*(runner.run(session, DOUBLE, b"1\n", Limits()) for _ in range(3)))
+            await session.close()
+            assert len(set(os.listdir("/proc/self/fd")) - before) == 0
+
+    asyncio.run(scenario())
