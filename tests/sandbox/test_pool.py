@@ -12,7 +12,7 @@ import pytest
 
 from sandbox.dispatch import request_key
 from sandbox.languages import Tools
-from sandbox.models import JudgeJob, JudgeResult, Limits, SandboxUnavailableError, StdioTest, Verdict
+from sandbox.models import BadJobError, JudgeJob, JudgeResult, Limits, SandboxUnavailableError, StdioTest, Verdict
 from sandbox.pool import Opened, PoolJudge, PoolSettings
 from sandbox.runs import Outcome, Room, Run, SlotDiedError
 
@@ -89,7 +89,7 @@ def judged(
     source = ScriptedSlots(slots, script)
 
     async def once() -> JudgeResult:
-        judge = PoolJudge(source, PoolSettings(cache_dir=tmp_path, workers=slots))
+        judge = PoolJudge(source, PoolSettings(cache_dir=tmp_path, workers=slots, rest_seconds=0.0))
         await judge.start()
         cases = tuple(StdioTest(b"%d" % number, b"right") for number in range(tests))
         try:
@@ -141,6 +141,43 @@ def test_the_first_failure_by_position_is_the_verdict(tmp_path: Path, slots: int
     """However the tests were spread."""
     result, _ = judged(tmp_path, lambda test, _: {3: WRONG, 4: LATE}.get(test, RIGHT), slots=slots)
     assert (result.verdict, [test.index for test in result.tests]) == (Verdict.WRONG_ANSWER, [0, 1, 2, 3])
+
+
+class _OutOfOrder(ScriptedSlots):
+    """Test 3 ends when test 4 has been run."""
+
+    later = 4
+
+    async def run(self, test: int) -> Outcome:
+        if test == self.later - 1:
+            while self.later not in self.runs:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0)
+        return await super().run(test)
+
+
+@pytest.mark.parametrize("ending", [WRONG, RIGHT])
+def test_a_test_that_cannot_be_run_matters_where_those_before_it_pass(tmp_path: Path, ending: Outcome) -> None:
+    """Whichever of them is run first: the same program gets the same answer."""
+
+    def script(test: int, _: int) -> Outcome:
+        if test == _OutOfOrder.later:
+            raise BadJobError("broken")
+        return ending if test == _OutOfOrder.later - 1 else RIGHT
+
+    async def once() -> JudgeResult:
+        judge = PoolJudge(_OutOfOrder(2, script), PoolSettings(tmp_path, 2, rest_seconds=0.0))
+        await judge.start()
+        cases = tuple(StdioTest(b"%d" % number, b"right") for number in range(20))
+        try:
+            return await judge.judge(JudgeJob("", "python", cases))
+        finally:
+            await judge.close()
+
+    if ending is WRONG:
+        assert asyncio.run(once()).verdict is Verdict.WRONG_ANSWER
+    else:
+        with pytest.raises(BadJobError, match="broken"):
+            asyncio.run(once())
 
 
 def test_without_a_stop_every_test_is_run(tmp_path: Path) -> None:
