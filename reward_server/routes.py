@@ -41,7 +41,7 @@ _READING_SECONDS = 60.0
 _SMALL_BATCH = 16  # rollouts that somebody may be sitting in front of
 
 
-def get_service(request: Request) -> Service:
+async def get_service(request: Request) -> Service:  # not `def`: that would be called in a thread
     """Return the parts of the running server."""
     service: Service = request.app.state.service
     return service
@@ -53,7 +53,7 @@ TheService = Annotated[Service, Depends(get_service)]
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))]
 
 
-def authorise(service: TheService, bearer: Bearer) -> None:
+async def authorise(service: TheService, bearer: Bearer) -> None:
     """Ask for a bearer token where any are configured."""
     tokens = service.settings.api_tokens
     if not tokens:
