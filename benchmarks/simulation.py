@@ -37,9 +37,7 @@ class Queue:
     cells: int = 1  # each a Redis with servers and workers of its own; a request goes to one
     redis_jobs_per_second: float = 7_500  # of one instance, whose commands run on one core
     renewal_jobs: float = 1 / 12  # what the renewal of one lease costs, in jobs
-    # A worker asks for work, looks for passed leases and says that it lives, and now and then looks at all the others.
-    redis_seconds_per_worker_second: float = 64e-6
-    redis_seconds_per_pair_second: float = 0.0093e-6
+    redis_seconds_per_worker_second: float = 64e-6  # asks for work, looks for passed leases, says that it lives
     servers: int = 2  # spread over the cells; none of them without one
     server_jobs_per_second: float = 3_000
     max_jobs: int = 100_000  # waiting in one cell
@@ -396,8 +394,7 @@ class Simulation:
     def _fleet_changed(self, cell: _Cell) -> None:
         """What Redis does for workers that are merely there is not left for jobs."""
         queue = self._queue
-        each = queue.redis_seconds_per_worker_second + queue.redis_seconds_per_pair_second * cell.workers
-        left = max(0.01, 1 - cell.workers * each)
+        left = max(0.01, 1 - cell.workers * queue.redis_seconds_per_worker_second)
         cell.third_seconds = 1 / 3 / queue.redis_jobs_per_second / left
         self._outcome.most_workers = max(self._outcome.most_workers, len(self._workers) + self._leaving)
 

@@ -73,6 +73,10 @@ class Names:
         """Every stream of jobs."""
         return [name for shard in range(self.shards) for name in (self.urgent(shard), self.jobs(shard))]
 
+    def tidied(self, shard: int) -> str:
+        """There while nobody need go through the shard's consumers again."""
+        return f"{{{self.prefix}:{shard}}}:tidied"
+
     def replies(self, server: str) -> str:
         return f"{self.prefix}:replies:{server}"
 
@@ -244,15 +248,19 @@ local now = redis.call('TIME')
 return {now[1], redis.call('ZRANGEBYSCORE', KEYS[1], now[1] - ARGV[1], '+inf')}
 """)
 
-# KEYS: stream. ARGV: idle milliseconds. Forgets consumers that hold nothing and have not been heard of for long.
+# KEYS: urgent, jobs, tidied. ARGV: idle milliseconds, milliseconds of peace. Forgets consumers that hold nothing and
+# have not been heard of for long. It goes through all of them, so of those who ask only the first is heard.
 TIDY: Final = Script("""
+if not redis.call('SET', KEYS[3], '', 'NX', 'PX', ARGV[2]) then return 0 end
 local gone = 0
-for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], 'workers')) do
-  local facts = {}
-  for place = 1, #consumer, 2 do facts[consumer[place]] = consumer[place + 1] end
-  if facts['pending'] == 0 and facts['idle'] > tonumber(ARGV[1]) then
-    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], 'workers', facts['name'])
-    gone = gone + 1
+for number = 1, 2 do
+  for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[number], 'workers')) do
+    local facts = {}
+    for place = 1, #consumer, 2 do facts[consumer[place]] = consumer[place + 1] end
+    if facts['pending'] == 0 and facts['idle'] > tonumber(ARGV[1]) then
+      redis.call('XGROUP', 'DELCONSUMER', KEYS[number], 'workers', facts['name'])
+      gone = gone + 1
+    end
   end
 end
 return gone

@@ -51,6 +51,7 @@ _MOST_DELIVERIES: Final = 3  # with the third it is answered without being run
 _HESITATION_SECONDS: Final = 0.5  # of a slot that gave a job back, so that another worker gets it
 _READ_INLINE_BYTES: Final = 64 * 1024
 _TIDY_SECONDS: Final = 600.0
+_TIDIED_MS: Final = 540_000  # less than until this worker asks again, or every other time would be for nothing
 _FORGOTTEN_AFTER_MS: Final = 3_600_000
 
 
@@ -432,8 +433,9 @@ class Worker:
         return json.dumps(facts, sort_keys=True)
 
     async def _tidy(self) -> None:
-        for stream in self._names.streams():
-            await self._link.run(streams.TIDY, [stream], _FORGOTTEN_AFTER_MS)
+        for shard in self._shards():
+            keys = [self._names.urgent(shard), self._names.jobs(shard), self._names.tidied(shard)]
+            await self._link.run(streams.TIDY, keys, _FORGOTTEN_AFTER_MS, _TIDIED_MS)
 
     # ---- the end -----------------------------------------------------------------------------------------------
 

@@ -603,7 +603,9 @@ def test_keda_adds_up_what_waits_and_runs_in_every_stream(chart):
     ]
     assert sorted(signals) == sorted(expected)
     streams = [(lane, shard) for shard in range(3) for lane in ("urgent", "jobs")]
-    added = " + ".join(f"max({lane}_lag_{n} + {lane}_pending_{n}, {lane}_length_{n})" for lane, n in streams)
+    waiting = " + ".join(f"max({lane}_lag_{n}, {lane}_length_{n} - {lane}_pending_{n})" for lane, n in streams)
+    pending = " + ".join(f"{lane}_pending_{n}" for lane, n in streams)
+    added = f"{waiting} + ({pending}) * 40 / 4"
     assert {trigger["name"] for trigger in queue} == set(re.findall(r"\w+_\d", added))
     modifiers = spec["advanced"]["scalingModifiers"]
     assert modifiers["formula"] == f"queue_age > 30 ? ({added}) * queue_age / 30 : {added}"
@@ -618,6 +620,35 @@ def test_keda_adds_up_what_waits_and_runs_in_every_stream(chart):
 
 
 SIGNALS = ("lagCount", "pendingEntriesCount", "streamLength")
+
+
+AS_IT_COMES = {"autoscaling": {"kind": "keda"}}
+OTHERWISE = {"concurrency": 3, "autoscaling": {"kind": "keda", "keda": {"jobsPerWorker": 100}}}
+
+
+@pytest.mark.parametrize(
+    ("worker", "found", "workers"),
+    [
+        pytest.param(AS_IT_COMES, {"jobs_lag_0": 80, "jobs_length_0": 80}, 2, id="forty that wait ask for one"),
+        pytest.param(AS_IT_COMES, {"jobs_pending_0": 12, "jobs_length_0": 12}, 3, id="four that run keep theirs"),
+        pytest.param(
+            AS_IT_COMES,
+            {"urgent_lag_0": 20, "urgent_length_0": 20, "jobs_lag_0": 60, "jobs_pending_0": 12, "jobs_length_0": 72},
+            5,
+            id="both, of both streams",
+        ),
+        pytest.param(AS_IT_COMES, {"jobs_pending_0": 4, "jobs_length_0": 84}, 3, id="a lag that is not known"),
+        pytest.param(OTHERWISE, {"jobs_lag_0": 200, "jobs_pending_0": 9, "jobs_length_0": 209}, 5, id="other values"),
+    ],
+)
+def test_keda_asks_for_who_clears_what_waits_beside_who_is_at_work(chart, worker, found, workers):
+    """Jobs that wait by `jobsPerWorker`, jobs that run by the slots that they fill."""
+    spec = chart.one("ScaledObject", "worker", {"worker": worker})["spec"]
+    modifiers = spec["advanced"]["scalingModifiers"]
+    signals = {trigger["name"]: found.get(trigger["name"], 0) for trigger in spec["triggers"]}
+    assert eval(modifiers["formula"], {"max": max}, signals) / int(modifiers["target"]) == workers
+    each = {trigger["metadata"].get("pendingEntriesCount") for trigger in spec["triggers"]} - {None}
+    assert each == {environment(chart.one("Deployment", "worker", {"worker": worker}))["SANDBOX_WORKERS"]}
 
 
 def test_keda_wakes_for_one_job_and_lets_go_after_the_longest(chart):

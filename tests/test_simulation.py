@@ -24,7 +24,6 @@ AT_ONCE = Queue(
     redis_jobs_per_second=1e12,
     server_jobs_per_second=1e12,
     redis_seconds_per_worker_second=0,
-    redis_seconds_per_pair_second=0,
     max_jobs=10**9,
     deadline_seconds=1e9,
 )
@@ -116,18 +115,10 @@ def test_a_client_keeps_so_many_requests_in_flight():
     assert simulate(load, policy=fixed(10)).step_seconds[0] == pytest.approx(15)
 
 
-@pytest.mark.parametrize(
-    ("each", "pair"), [pytest.param(0.005, 0.0, id="for themselves"), pytest.param(0.0, 0.00005, id="for each other")]
-)
-def test_workers_that_are_there_cost_redis(each, pair):
+def test_workers_that_are_there_cost_redis():
     """A hundred that take half of the core leave half of it for jobs."""
     load = Load([0.0], [0], [0], [0, 1_000], [0.0] * 1_000)
-    queue = replace(
-        AT_ONCE,
-        redis_jobs_per_second=1_000,
-        redis_seconds_per_worker_second=each,
-        redis_seconds_per_pair_second=pair,
-    )
+    queue = replace(AT_ONCE, redis_jobs_per_second=1_000, redis_seconds_per_worker_second=0.005)
     assert simulate(load, queue=queue, policy=fixed(100)).step_seconds[0] == pytest.approx(2.0)
 
 

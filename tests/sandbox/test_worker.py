@@ -274,20 +274,48 @@ def test_a_worker_outlives_redis(tmp_path: Path) -> None:
 
 
 def test_consumers_that_are_gone_are_forgotten(redis: RedisServer) -> None:
-    """Unless they hold a job."""
-    redis.client.xgroup_create(NAMES.jobs(0), "workers", "0", mkstream=True)
+    """Of both streams, unless they hold a job."""
+    for stream in NAMES.streams():
+        redis.client.xgroup_create(stream, "workers", "0", mkstream=True)
+        redis.client.xgroup_createconsumer(stream, "workers", "gone")
     hand_in(redis, jobs.encode_job(job("x")))
     claim(redis, "holds")
-    redis.client.xgroup_createconsumer(NAMES.jobs(0), "workers", "gone")
 
     async def scenario() -> None:
         link = streams.Link(redis.url, NAMES)
-        await until(lambda: redis.client.xinfo_consumers(NAMES.jobs(0), "workers")[0]["idle"] > 2)
-        assert await link.run(streams.TIDY, [NAMES.jobs(0)], 1) == 1
+        await until(lambda: all(one["idle"] > 2 for stream in NAMES.streams() for one in consumers(redis, stream)))
+        assert await link.run(streams.TIDY, [*NAMES.streams(), NAMES.tidied(0)], 1, 60_000) == 2
         await link.close()
 
     asyncio.run(scenario())
-    assert [one["name"] for one in redis.client.xinfo_consumers(NAMES.jobs(0), "workers")] == ["holds"]
+    assert [one["name"] for stream in NAMES.streams() for one in consumers(redis, stream)] == ["holds"]
+
+
+def test_one_worker_looks_for_consumers_that_are_gone_and_the_others_need_not(redis: RedisServer) -> None:
+    """Each would go through all of them, in every stream: a hundred times the work for ten times the workers."""
+    names = Names("q", shards=2)
+
+    async def scenario() -> None:
+        link = streams.Link(redis.url, names)
+        await link.make_groups()
+        await link.close()
+        redis.client.config_resetstat()
+        settings = {"names": names}
+        async with (
+            working(redis, MadeUpJudge(), **settings) as first,
+            working(redis, MadeUpJudge(), **settings) as second,
+            working(redis, MadeUpJudge(), **settings) as third,
+        ):
+            await until(lambda: all(worker.health().ready for worker in (first, second, third)))
+            await until(lambda: all(redis.client.exists(names.tidied(shard)) for shard in range(2)))
+
+    asyncio.run(scenario())
+    assert redis.client.info("commandstats")["cmdstat_xinfo|consumers"]["calls"] == len(names.streams())
+    assert all(0 < redis.client.pttl(names.tidied(shard)) < 600_000 for shard in range(2))
+
+
+def consumers(redis: RedisServer, stream: str) -> list[dict[str, int | str]]:
+    return list(redis.client.xinfo_consumers(stream, "workers"))
 
 
 def test_a_worker_is_ready_when_its_judge_is(redis: RedisServer) -> None:
