@@ -64,8 +64,7 @@ class Group:
         for name in wire.GROUP_FILES:
             path = self._path_of(name)
             if name not in self._fds and path is not None:
-                mode = os.O_RDWR if name in ("limit", "peak") else os.O_RDONLY
-                self._fds[name] = os.open(path, mode | os.O_CLOEXEC)
+                self._fds |= _opened(name, path)
         return dict(self._fds)
 
     def _path_of(self, name: str) -> Path | None:
@@ -80,6 +79,20 @@ class Group:
         self._fds.clear()
         removed = [_removed(path) for path in self._paths]
         return all(removed)
+
+
+def _opened(name: str, path: Path) -> dict[str, int]:
+    """The descriptor of one file. Version 2 has a peak since Linux 5.19, and one to be reset since 6.12."""
+    if name == "limit":
+        return {name: os.open(path, os.O_RDWR | os.O_CLOEXEC)}
+    if name != "peak":
+        return {name: os.open(path, os.O_RDONLY | os.O_CLOEXEC)}
+    try:
+        return {name: os.open(path, os.O_RDWR | os.O_CLOEXEC)}
+    except FileNotFoundError:
+        return {}
+    except PermissionError:
+        return {name: os.open(path, os.O_RDONLY | os.O_CLOEXEC)}
 
 
 def _removed(path: Path) -> bool:

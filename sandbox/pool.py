@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 _ATTEMPTS: Final = 3
 _QUICK_SECONDS: Final = 0.02
 _LITTLE_BYTES: Final = 64 * 1024
+_SLOW_TO_COMPILE_BYTES: Final = 16 * 1024
 _MIB: Final = 1024 * 1024
 
 
@@ -547,6 +548,11 @@ class _Trial:
     async def _submission(self, slot: Slot) -> AsyncIterator[Submission]:
         submission = slot.submission(*self._rooms)
         try:
+            if self._program.mode != "exec" and len(self._program.source) > _SLOW_TO_COMPILE_BYTES:
+                # Else it would be charged to whichever test comes first, and which those are depends on the load.
+                # It ends as it may: who cannot be compiled within its limits meets the same end in its test.
+                compiling = Program(source=self._program.source, mode="prepare")
+                await submission.run(Run(compiling, b"", self._job.limits))
             yield submission
         finally:
             await submission.close()

@@ -39,9 +39,12 @@ async def run(
 
     `counted` is False for a run beside the one whose memory counts.
     """
-    fds, own = _descriptors(session, program, stdin, channel)
+    ticket = session.hold()
+    own: list[int] = []
     try:
-        ending = await session.run(_task(program, limits, fds), fds, limits, program.least_processes, counted=counted)
+        fds = _descriptors(session, program, stdin, channel, own)
+        task = _task(program, limits, fds)
+        ending = await session.run(ticket, task, fds, limits, program.least_processes, counted=counted)
         product = _read_product(ending, limits)
         if program.mode != "call" or os.fstat(fds["report"]).st_size <= _LONGEST_REPORT:
             return _outcome(ending, fds, limits, product, program.mode)
@@ -54,6 +57,7 @@ async def run(
     finally:
         for fd in own:
             os.close(fd)
+        session.release(ticket)
 
 
 def _task(program: Program, limits: Limits, fds: Mapping[str, int]) -> wire.Task:
@@ -71,22 +75,29 @@ def _task(program: Program, limits: Limits, fds: Mapping[str, int]) -> wire.Task
 
 
 def _descriptors(
-    session: Session, program: Program, stdin: bytes, channel: int | None
-) -> tuple[dict[str, int], list[int]]:
-    """What a run is given, and those of them that are its own, to be closed by the caller."""
-    fds = {"stdin": sealed("stdin", stdin), "stdout": _empty("stdout"), "stderr": _empty("stderr")}
+    session: Session, program: Program, stdin: bytes, channel: int | None, own: list[int]
+) -> dict[str, int]:
+    """What a run is given. Those of them that are its own, to be closed by the caller, are added to `own`."""
+    fds: dict[str, int] = {}
+
+    def add(name: str, fd: int) -> None:
+        fds[name] = fd
+        own.append(fd)
+
+    add("stdin", sealed("stdin", stdin))
+    add("stdout", _empty("stdout"))
+    add("stderr", _empty("stderr"))
     if program.mode != "exec":
-        fds["report"] = _empty("report")
+        add("report", _empty("report"))
     for name, content in (program.copies or {}).items():
-        fds[f"file:{name}"] = sealed("file", content)
-    own = list(fds.values())
+        add(f"file:{name}", sealed("file", content))
     if program.mode != "exec":
         fds["source"] = session.sealed(program.source)
     if program.image is not None:
         fds["image"] = session.sealed(program.image)
     if channel is not None:
         fds["channel"] = channel
-    return fds, own
+    return fds
 
 
 def _empty(name: str) -> int:

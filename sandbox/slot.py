@@ -277,6 +277,9 @@ class Session:
         self.room: Room | None = None
         self._asked: deque[asyncio.Future[_Answered]] = deque()  # in the order of their requests, and so of the answers
         self._kept: dict[int, tuple[bytes, int]] = {}
+        self._tickets = 0
+        self._held: set[int] = set()  # tickets of runs whose descriptors are open
+        self._waiting: list[asyncio.Future[None]] = []
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(channel.fileno(), self._answered)
 
@@ -297,8 +300,36 @@ class Session:
         except OSError as error:
             raise SlotDiedError("the submission's init is gone") from error
 
+    def hold(self) -> int:
+        """A ticket for a run whose descriptors are about to be made; to be given back when they are closed."""
+        self._tickets += 1
+        self._held.add(self._tickets)
+        return self._tickets
+
+    def release(self, ticket: int) -> None:
+        """What the run had printed takes no memory any more."""
+        self._held.discard(ticket)
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _until_first(self, ticket: int) -> None:
+        """Wait until the runs before have given back what they had."""
+        while min(self._held) < ticket:
+            waiter: asyncio.Future[None] = self._loop.create_future()
+            self._waiting.append(waiter)
+            await waiter
+
     async def run(
-        self, task: wire.Task, fds: Mapping[str, int], limits: Limits, least_processes: int, *, counted: bool = True
+        self,
+        ticket: int,
+        task: wire.Task,
+        fds: Mapping[str, int],
+        limits: Limits,
+        least_processes: int,
+        *,
+        counted: bool = True,
     ) -> Ending:
         """Run the program once. The caller keeps its descriptors. `counted`: the slot's memory is that of this run."""
         held_to = wire.Limits(
@@ -311,14 +342,12 @@ class Session:
             counted=counted,
             idle_ceiling_bytes=self._slot.idle_ceiling_bytes,
         )
-        answered: asyncio.Future[_Answered] = self._loop.create_future()
         try:
-            wire.send_bytes(self._channel, wire.Request(held_to, task).encoded(), list(fds.values()))
-            self._asked.append(answered)
-            # A request before it may be waiting in the socket, too.
-            within = len(self._asked) * (limits.wall * wire.WALL_STRETCH + _GRACE_SECONDS)
-            async with asyncio.timeout(within):
-                answer, products = await answered
+            ahead = min(self._held) < ticket
+            answer, products = await self._answer_to(wire.Request(held_to, task, ahead), fds, limits)
+            if isinstance(answer, wire.Answer) and answer.reason == wire.ASK_AGAIN:
+                await self._until_first(ticket)
+                answer, products = await self._answer_to(wire.Request(held_to, task), fds, limits)
         except (TimeoutError, EOFError, OSError) as error:
             raise SlotDiedError(f"no answer from the submission's init: {error!r}") from error
         if not isinstance(answer, wire.Answer):
@@ -328,6 +357,14 @@ class Session:
         if answer.held_bytes >= 0:
             self._slot.note_idle(answer.held_bytes)
         return Ending.of(answer, products[0] if products else None, memory_is_watched=held_to.memory_is_watched)
+
+    async def _answer_to(self, request: wire.Request, fds: Mapping[str, int], limits: Limits) -> _Answered:
+        answered: asyncio.Future[_Answered] = self._loop.create_future()
+        wire.send_bytes(self._channel, request.encoded(), list(fds.values()))
+        self._asked.append(answered)
+        # A request before it may be waiting in the socket, too.
+        async with asyncio.timeout(len(self._asked) * (limits.wall * wire.WALL_STRETCH + _GRACE_SECONDS)):
+            return await answered
 
     def _answered(self) -> None:
         """Hand an answer to whoever asked first, or tell everybody that there will be none."""
@@ -341,12 +378,13 @@ class Session:
                 if not asked.done():
                     asked.set_exception(SlotDiedError(f"no answer from the submission's init: {error!r}"))
             return
-        asked = self._asked.popleft()
-        if asked.done():  # it has been given up
-            for fd in products:
-                os.close(fd)
-        else:
+        if not self._asked:  # an answer to nothing that was asked: whatever it is, this session is no more
+            self.abandon()
+        elif not (asked := self._asked.popleft()).done():
             asked.set_result((answer, products))
+            return
+        for fd in products:  # it has been given up
+            os.close(fd)
 
     def sealed(self, content: bytes) -> int:
         """A descriptor of `content` that nobody can change, made once and kept as long as the session."""

@@ -15,6 +15,7 @@ No expected output ever comes here.
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import importlib
 import os
@@ -107,6 +108,11 @@ class Init:
                 return
             if event is native.Event.BECAME:
                 program.become(self._run.task())
+            if event is native.Event.MESSAGE:
+                # Without its room it may run nothing: what fails here ends it.
+                self.load(self._run.object(), list(self._run.fds[: self._run.n_fds]))
+                native.close_descriptors(self._run)
+                continue
             try:
                 self._attend(event)
             except ConnectionError:
@@ -118,12 +124,15 @@ class Init:
 
     def _attend(self, event: native.Event) -> None:
         """Do what is not done without the interpreter."""
-        if event is native.Event.MESSAGE:
-            self.load(self._run.object(), list(self._run.fds[: self._run.n_fds]))
-            return
         request = self._run.request()
         if event is native.Event.TO_START:
-            request = self._started(request)
+            started = self._started(request)
+            if started is None:
+                native.refuse(self._run, wire.REASONS.index("disk"))
+                self.clean()
+                native.answer(self.context, self._run, None)
+                return
+            request = started
         if event is not native.Event.ENDED:
             self._watch(request)
             native.finish(self.context, self._run)
@@ -134,11 +143,17 @@ class Init:
         if produced is not None:
             os.close(produced)
 
-    def _started(self, request: wire.Request) -> wire.Request:
+    def _started(self, request: wire.Request) -> wire.Request | None:
+        """The request as it is on this host, started; None where its files do not fit into /tmp."""
         task, walls = self.prepare(request, self._run)
         fds = dict(zip(task.names, self._run.fds, strict=False))
-        for name, path in task.copies.items():
-            program.copy(fds[name], path)
+        try:
+            for name, path in task.copies.items():
+                program.copy(fds[name], path)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            return None
         if native.start(self.context, self._run) == 0:
             if walls is not None:
                 self._put_up(walls)
@@ -264,7 +279,7 @@ class Watch:
     def __init__(self, run: native.Run, request: wire.Request) -> None:
         self.pid: int = run.pid
         self._run = run
-        limits, task = request
+        limits, task, _ = request
         self._stdout: int = run.fds[task.names.index("stdout")]
         self._cpu_seconds = limits.cpu_seconds
         self._output_bytes = limits.output_bytes

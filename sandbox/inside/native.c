@@ -50,6 +50,14 @@
 enum event { CLOSED, MESSAGE, TO_START, BECAME, RUNNING, ENDED };
 enum kind { RUN = 1, ANSWER = 2 };
 
+/* `reason` of an answer: the run before it has printed so much that its memory is to be given back first. */
+#define ASK_AGAIN 7
+#define LITTLE_BYTES (64 * 1024)
+
+/* How much more the slot may hold when a program is dead: it may have left the group full, and what comes then is ours.
+ */
+#define OUR_OWN_BYTES (64LL << 20)
+
 /* Without the handlers that the fork of libc runs: this process has one thread. */
 extern pid_t _Fork(void) __attribute__((weak));
 
@@ -74,6 +82,7 @@ struct request {
     int64_t counted;   /* the group's memory is that of this run */
     int64_t idle_ceiling_bytes;
     int64_t by_hand; /* the caller has to do something before or after it */
+    int64_t ahead;   /* it was sent before what the last run printed was given back */
     int64_t n_fds, places[MAX_FDS];
 };
 
@@ -85,7 +94,8 @@ struct answer {
 
 struct run {
     struct answer answer;
-    int64_t pid, started_ns, usage_before, kills_before, cpu_before;
+    int64_t pid, started_ns, usage_before, kills_before, cpu_before, limit_bytes;
+    int64_t printed_bytes; /* by the run before */
     int64_t n_fds, length;
     int32_t fds[MAX_FDS];
     union {
@@ -158,6 +168,7 @@ static int write_number(int fd, int64_t number)
 {
     char text[32];
     int length = snprintf(text, sizeof text, "%lld", (long long)number);
+    errno = EIO;
     return pwrite(fd, text, length, 0) == length ? 0 : -errno;
 }
 
@@ -167,6 +178,7 @@ static int64_t count_from_here(const struct context *context, struct run *run)
     const struct request *request = &run->request;
     char stat[4096];
     run->answer.held_bytes = run->answer.peak_bytes = run->answer.kills = run->answer.group_cpu_us = -1;
+    run->limit_bytes = 0;
     if (context->limit_fd < 0 || !request->counted)
         return 0;
     run->usage_before = read_number(context->usage_fd);
@@ -180,7 +192,8 @@ static int64_t count_from_here(const struct context *context, struct run *run)
     held = held < 0 ? 0 : held;
     run->answer.held_bytes = held;
     int64_t idle = held < request->idle_ceiling_bytes ? held : request->idle_ceiling_bytes;
-    failed = write_number(context->limit_fd, idle + request->memory_bytes);
+    run->limit_bytes = idle + request->memory_bytes;
+    failed = write_number(context->limit_fd, run->limit_bytes);
     if (failed < 0)
         return failed;
     write_number(context->peak_fd, 0); /* version 2 can since Linux 6.12 only; before, the peak is that of the slot */
@@ -243,7 +256,7 @@ static void close_between(unsigned first, unsigned last)
 
 static int put(int from, int to, int *placed)
 {
-    if (dup3(from, to, to > 2 ? O_CLOEXEC : 0) < 0)
+    if (to >= FIRST_PLACE + PLACES || dup3(from, to, to > 2 ? O_CLOEXEC : 0) < 0)
         return -1;
     if (to >= FIRST_PLACE)
         placed[to - FIRST_PLACE] = 1;
@@ -368,6 +381,8 @@ int64_t native_wait(const struct context *context, struct run *run, int millisec
         return -EPIPE;
     if (!polled[0].revents)
         return 0;
+    if (run->limit_bytes) /* before anything that may need a page: none may be left, and it is not the program's now */
+        write_number(context->limit_fd, run->limit_bytes + OUR_OWN_BYTES);
     int status;
     struct rusage used;
     if (wait4(run->pid, &status, 0, &used) != run->pid)
@@ -413,12 +428,26 @@ static int is_untouched(const struct context *context)
     return entries == 2;
 }
 
+/* What the program's output, errors and report take, which are held in the memory of the slot. */
+static int64_t printed(const struct run *run)
+{
+    int64_t bytes = 0;
+    struct stat found;
+    for (int i = 0; i < run->n_fds; i++) {
+        int place = run->request.places[i];
+        if ((place == 1 || place == 2 || place == FIRST_PLACE) && fstat(run->fds[i], &found) == 0)
+            bytes += found.st_blocks * 512LL;
+    }
+    return bytes;
+}
+
 /* End whatever else the program has started, and count what the run used. Whether /tmp is as it was. */
 int native_finish(const struct context *context, struct run *run)
 {
     if (context->filter)
         end_everybody(run);
     count_to_here(context, run);
+    run->printed_bytes = printed(run);
     return context->filter && is_untouched(context);
 }
 
@@ -502,21 +531,31 @@ int64_t native_serve(const struct context *context, struct run *run)
             return MESSAGE;
         if (length < (int64_t)sizeof run->request || run->request.kind != RUN || run->request.n_fds != run->n_fds)
             return -EPROTO;
+        int64_t done;
+        if (run->request.ahead && run->printed_bytes > LITTLE_BYTES) {
+            memset(&run->answer, 0, sizeof run->answer);
+            run->answer.reason = ASK_AGAIN;
+            done = native_answer(context, run, -1);
+            native_close_descriptors(run);
+            if (done < 0)
+                return done == -EPIPE ? CLOSED : done;
+            continue;
+        }
         if (!context->filter || run->request.by_hand)
             return TO_START;
-        int64_t done = native_start(context, run);
+        done = native_start(context, run);
         if (done == 0)
             return BECAME;
         if (done > 0)
             done = native_wait(context, run, first_look_ms(context, &run->request), 0);
         if (done <= 0)
-            return done == 0 ? RUNNING : done;
+            return done == 0 ? RUNNING : done == -EPIPE ? CLOSED : done;
         if (!native_finish(context, run) || complaint->error)
             return ENDED;
         done = native_answer(context, run, -1);
         native_close_descriptors(run);
         if (done < 0)
-            return done;
+            return done == -EPIPE ? CLOSED : done;
     }
 }
 

@@ -49,6 +49,7 @@ class Run(ctypes.Structure):
 
     pid: int
     started_ns: int
+    status: int
     n_fds: int
     view: memoryview
     length: int
@@ -61,7 +62,7 @@ class Run(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in wire.ANSWER_FIELDS),
         *((name, ctypes.c_int64) for name in ("pid", "started_ns", "usage_before", "kills_before", "cpu_before")),
-        *((name, ctypes.c_int64) for name in ("n_fds", "length")),
+        *((name, ctypes.c_int64) for name in ("limit_bytes", "printed_bytes", "n_fds", "length")),
         ("fds", ctypes.c_int32 * _MAX_FDS),
         ("message", ctypes.c_char * _MAX_MESSAGE_BYTES),
     )
@@ -176,6 +177,13 @@ def wait(context: Context, run: Run, seconds: float | None) -> bool:
 def finish(context: Context, run: Run) -> bool:
     """End and count whatever else the program started, with namespaces. Whether /tmp is as it was mounted."""
     return bool(_library.native_finish(ctypes.byref(context), ctypes.byref(run)))
+
+
+def refuse(run: Run, reason: int) -> None:
+    """Answer a run that was not started as one that has passed a limit."""
+    ctypes.memset(ctypes.byref(run), 0, wire.ANSWER_BYTES)
+    run.reason = reason
+    run.status = 1 << 8
 
 
 def answer(context: Context, run: Run, product_fd: int | None) -> None:

@@ -200,9 +200,10 @@ class _Python:
         """Compile, or take what an earlier run of the same submission compiled: hostile bytes in a hostile process."""
         size = os.lseek(CODE_FD, 0, os.SEEK_END)
         if size and self._task.mode != "assert":
-            code = marshal.loads(os.pread(CODE_FD, size, 0))  # noqa: S302 - by the same author as what it runs
-            assert isinstance(code, types.CodeType)
-            return code
+            with contextlib.suppress(EOFError, ValueError, TypeError):  # it was killed while it wrote that
+                code = marshal.loads(os.pread(CODE_FD, size, 0))  # noqa: S302 - by the same author as what it runs
+                if isinstance(code, types.CodeType):
+                    return code
         return self._compile_source()
 
     def _compile_source(self) -> types.CodeType | Exception:
@@ -213,7 +214,9 @@ class _Python:
         except Exception as error:  # noqa: BLE001 - whatever the compiler makes of it, it is about the source
             return error
         with contextlib.suppress(ValueError):  # nested too deep to be kept; then every run compiles it
-            os.pwrite(CODE_FD, marshal.dumps(code), 0)
+            compiled = marshal.dumps(code)
+            if os.pwrite(CODE_FD, compiled, 0) != len(compiled):  # beyond what the program may write
+                os.ftruncate(CODE_FD, 0)
         return code
 
     def __call__(self) -> None:
@@ -230,6 +233,8 @@ class _Python:
                 return self._script(self._code)
             case "call":
                 return self._call(self._code)
+            case "prepare":  # compiled is what it is now
+                return 0
             case "serve":
                 return self._serve(self._code)
             case "assert":

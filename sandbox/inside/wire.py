@@ -24,7 +24,8 @@ WALL_STRETCH: Final = 10
 GROUP_FILES: Final = ("limit", "peak", "usage", "stat", "events", "cpu")
 
 # Why an init ended a run, by number.
-REASONS: Final = (None, "cpu", "wall", "memory", "output", "processes", "disk")
+REASONS: Final = (None, "cpu", "wall", "memory", "output", "processes", "disk", "ask again")
+ASK_AGAIN: Final = REASONS.index("ask again")  # not run: the run before it has printed too much to be counted with it
 
 # Where the descriptors of a program are, beside 0 to 2: closed when it executes another.
 REPORT_FD: Final = 100
@@ -46,9 +47,9 @@ _MAX_BYTES: Final = 128 * 1024
 _MAX_FDS: Final = 16
 _RUN: Final = 1
 _NOWHERE: Final = -1
-_HEADER: Final = struct.Struct(f"={11 + _MAX_FDS}q")
+_HEADER: Final = struct.Struct(f"={12 + _MAX_FDS}q")
 PROCESSES_OFFSET: Final = 8 * 5
-PLACES_OFFSET: Final = 8 * 11
+PLACES_OFFSET: Final = 8 * 12
 REQUEST_BYTES: Final = _HEADER.size
 
 ANSWER_FIELDS: Final = (
@@ -62,7 +63,7 @@ ANSWER_BYTES: Final = _ANSWER.size
 class Task(NamedTuple):
     """What the process that becomes a program has to know."""
 
-    mode: str  # script | call | serve | assert | together | exec
+    mode: str  # script | call | serve | assert | together | prepare | exec
     output_bytes: int
     argv: tuple[str, ...] = ()
     environment: Mapping[str, str] = {}
@@ -101,6 +102,7 @@ class Request(NamedTuple):
 
     limits: Limits
     task: Task
+    ahead: bool = False  # sent before what the last run printed was given back
 
     @classmethod
     def of(cls, message: bytes) -> Request:
@@ -111,7 +113,7 @@ class Request(NamedTuple):
 
     def encoded(self) -> bytes:
         """The request as bytes, for the descriptors that its task names."""
-        limits, task = self
+        limits, task, ahead = self
         places = [_PLACES.get(name, _NOWHERE) for name in task.names]
         header = _HEADER.pack(
             _RUN,
@@ -124,6 +126,7 @@ class Request(NamedTuple):
             limits.counted,
             limits.idle_ceiling_bytes,
             bool(task.copies) or task.product is not None,
+            ahead,
             len(places),
             *places,
             *[_NOWHERE] * (_MAX_FDS - len(places)),

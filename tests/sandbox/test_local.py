@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -390,5 +391,126 @@ def test_lone_surrogates_and_nul_bytes_in_a_program_are_its_own_fault(settings: 
                 for language in ("python", "cpp"):
                     result = await judge.judge(JudgeJob(code, language, (StdioTest(b"", b"x"),)))
                     assert result.verdict is Verdict.COMPILE_ERROR
+
+    asyncio.run(scenario())
+
+
+def test_a_program_may_be_longer_than_what_it_may_write(settings: LocalSettings) -> None:
+    """What is compiled once for all tests is not the program's output."""
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            result = await judge.judge(doubling(tests=6, limits=Limits(output_bytes=10)))
+            assert (result.verdict, result.passed) == (Verdict.ACCEPTED, 6)
+
+    asyncio.run(scenario())
+
+
+FILLS_EVERYTHING = r"""
+#include <bits/stdc++.h>
+int main() {
+    static char block[900000];
+    for (int number = 0;; number++) {
+        FILE *file = fopen(("/tmp/" + std::to_string(number)).c_str(), "w");
+        if (!file) break;
+        size_t written = fwrite(block, 1, sizeof block, file);
+        if (fclose(file) != 0 || written != sizeof block) break;
+    }
+    for (;;) if (char *page = (char *)malloc(4096)) *page = 1;
+}
+"""
+
+
+@pytest.mark.parametrize("memory_mb", [16, 32, 64])
+def test_who_leaves_no_page_to_anybody_is_over_his_memory(settings: LocalSettings, memory_mb: int) -> None:
+    """What comes after a program that has filled its slot with files needs memory, too, and is not killed for it."""
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            job = JudgeJob(FILLS_EVERYTHING, "cpp", (StdioTest(b"", b""),) * 2, limits=Limits(memory_mb=memory_mb))
+            assert (await judge.judge(job)).verdict is Verdict.MEMORY_LIMIT_EXCEEDED
+
+    asyncio.run(scenario())
+
+
+def test_what_one_test_printed_is_no_memory_of_the_next(settings: LocalSettings) -> None:
+    """A quick test is sent before the last is compared; its limit is the same as if it were not."""
+    code = """
+import mmap, os
+number = int(input())
+if number == 8:
+    os.write(2, bytes(15 << 20))
+    os.write(100, bytes(15 << 20))
+if number == 9:
+    pages = mmap.mmap(-1, 304 << 20)
+    for place in range(0, 304 << 20, 4096):
+        pages[place] = 1
+print(number * 2)
+"""
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            for attempt in range(4):
+                result = await judge.judge(doubling(f"{code}# {attempt}", tests=12))
+                assert result.verdict is Verdict.MEMORY_LIMIT_EXCEEDED
+                assert result.first_failure is not None
+                assert result.first_failure.index == 9
+
+    asyncio.run(scenario())
+
+
+def test_no_test_is_charged_for_compiling_a_long_program(settings: LocalSettings) -> None:
+    """Which tests come first in their slot depends on the load, and verdicts do not."""
+    table = ",".join(f"({number}, {number + 1}, '{number}')" for number in range(12_000))
+    code = f"table = [{table}]\nprint(int(input()) * 2)"
+    begun = time.process_time()
+    compile(code, "main.py", "exec")
+    compiling = time.process_time() - begun
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            result = await judge.judge(doubling(code))
+            assert result.verdict is Verdict.ACCEPTED
+            assert max(test.cpu_seconds for test in result.tests) < compiling / 2
+
+    asyncio.run(scenario())
+
+
+def test_letting_go_of_a_submission_leaves_nothing_behind(settings: LocalSettings) -> None:
+    """A failing test ends its submission while the next one is on its way; the slot has nothing to say about that."""
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            for number in range(10):
+                wrong = f"number = int(input())\nprint(number * 2 if number != 5 else 0)  # {number}"
+                assert (await judge.judge(doubling(wrong))).verdict is Verdict.WRONG_ANSWER
+            assert {os.fstat(fd).st_size for fd in said_by_slots()} == {0}
+
+    asyncio.run(scenario())
+
+
+def said_by_slots() -> list[int]:
+    """The descriptors of this process that slots write their complaints to."""
+    named = [(fd, os.readlink(f"/proc/self/fd/{fd}")) for fd in os.listdir("/proc/self/fd") if fd != "0" and _open(fd)]
+    found = [int(fd) for fd, name in named if name.startswith("/memfd:said")]
+    assert found
+    return found
+
+
+def _open(fd: str) -> bool:
+    return os.path.lexists(f"/proc/self/fd/{fd}")
+
+
+def test_a_program_that_does_not_fit_into_its_disk_is_its_own_fault(settings: LocalSettings) -> None:
+    """Run from a file, it has to be there."""
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            code = f"// {'x' * 3_000_000}\nconsole.log(1)"
+            ended = await judge.execute(ExecuteJob(code, "javascript", b"", Limits(disk_mb=1)))
+            assert (ended.verdict, ended.message) == (
+                Verdict.RUNTIME_ERROR,
+                "wrote more than 1 MiB of files, or too many of them",
+            )
 
     asyncio.run(scenario())
