@@ -204,6 +204,8 @@ def stand_guard() -> None:
 class BareSlot(JailSlot):
     """A slot whose zygote is a child of this process as it is."""
 
+    rooms_apart = False  # programs may share a directory, which is emptied for each
+
     def __init__(self, index: int, host: Host) -> None:
         unused = Jail("", host.interpreter, host.precompiled, host.first_user, use_cgroups=False)
         super().__init__(index, unused)

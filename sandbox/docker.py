@@ -271,13 +271,20 @@ class _Container:
         name = engine.new_name()
         try:
             stream = await engine.start(name, index)
-            multiplexed, writer = await asyncio.open_connection(sock=stream, limit=1 << 20)
+            try:
+                multiplexed, writer = await asyncio.open_connection(sock=stream, limit=1 << 20)
+            except BaseException:
+                stream.close()
+                raise
             reader = MultiplexedReader(multiplexed)
             agent = Agent(reader, writer, silence_seconds=settings.silence_seconds)
             try:
                 introduction = await agent.introduce(settings.start_seconds)
             except SlotDiedError as error:
                 raise SlotDiedError(f"{error} {reader.complaint}".strip()) from error
+            except BaseException:
+                agent.doubt("nobody waits for it any more")
+                raise
         except BaseException:
             await asyncio.shield(engine.remove(name))
             raise

@@ -110,7 +110,11 @@ class Engine:
         held = getattr(attached, "_sock", attached)
         attached.close()
         held.close()
-        client.start(name)
+        try:
+            client.start(name)
+        except BaseException:
+            stream.close()
+            raise
         return stream
 
     def _config(self, index: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from sandbox.slot import Session, Slot
 class JailSlot(Slot):
     """A slot in a jail."""
 
+    rooms_apart = True  # whether the rooms of two submissions have nothing in common
     _last_rooms: tuple[Room, ...] = ()
 
     def submission(self, *rooms: Room) -> JailSubmission:
@@ -25,7 +26,8 @@ class JailSlot(Slot):
             submission.abandon()
             raise
         # Two alike are followed by a third, as a rule: it finds its room made.
-        expected = rooms[0] if rooms == self._last_rooms and not rooms[0].preload else None
+        alike = rooms == self._last_rooms and not rooms[0].preload
+        expected = rooms[0] if alike and self.rooms_apart else None
         self._last_rooms = rooms
         # After the first run was asked for: that one is waited for.
         asyncio.get_running_loop().call_soon(self.prepare_next, expected)
