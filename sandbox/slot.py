@@ -208,7 +208,11 @@ class Slot:
     def session(self) -> Session:
         """A fresh submission."""
         spare, self._spare = self._spare, None
-        return spare if spare is not None and self.alive else self._spawn()
+        if spare is not None and self.alive:
+            return spare
+        if spare is not None:
+            spare.abandon()
+        return self._spawn()
 
     def prepare_next(self, room: Room | None) -> None:
         """Start the init of the next submission ahead of time, and make its room where that is known."""
@@ -284,7 +288,7 @@ class Session:
         self._loop.add_reader(channel.fileno(), self._answered)
 
     def load(self, room: Room) -> None:
-        """Make the room. Once, before the first run."""
+        """Make the room. Once, before the first run. Raises SlotDiedError; then the session is let go of."""
         self.room = room
         group = self._slot.memory.open() if self._slot.memory is not None else {}
         message: wire.Message = {
@@ -298,6 +302,7 @@ class Session:
         try:
             wire.send(self._channel, message, list(group.values()))
         except OSError as error:
+            self.abandon()
             raise SlotDiedError("the submission's init is gone") from error
 
     def hold(self) -> int:

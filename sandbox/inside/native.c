@@ -17,7 +17,6 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -127,11 +126,22 @@ static int64_t read_text(int fd, char *text, size_t size)
     return length;
 }
 
+/* The digits behind leading spaces. Not `strtoll`: newer headers bind it to a symbol that older systems lack. */
+static int64_t digits(const char *text)
+{
+    int64_t number = 0;
+    while (*text == ' ')
+        text++;
+    for (; *text >= '0' && *text <= '9' && number < INT64_MAX / 16; text++)
+        number = number * 10 + (*text - '0');
+    return number;
+}
+
 static int64_t read_number(int fd)
 {
     char text[32];
     int64_t length = read_text(fd, text, sizeof text);
-    return length < 0 ? length : strtoll(text, NULL, 10);
+    return length < 0 ? length : digits(text);
 }
 
 /* The number behind `key` at the beginning of a line; 0 where there is none. */
@@ -141,7 +151,7 @@ static int64_t field(const char *text, const char *key)
     for (const char *line = text; line; line = strchr(line, '\n')) {
         line += *line == '\n';
         if (strncmp(line, key, length) == 0 && line[length] == ' ')
-            return strtoll(line + length + 1, NULL, 10);
+            return digits(line + length + 1);
     }
     return 0;
 }
@@ -161,7 +171,7 @@ static int64_t group_cpu_us(int fd)
     int64_t length = read_text(fd, text, sizeof text);
     if (length < 0)
         return length;
-    return text[0] >= '0' && text[0] <= '9' ? strtoll(text, NULL, 10) / 1000 : field(text, "usage_usec");
+    return text[0] >= '0' && text[0] <= '9' ? digits(text) / 1000 : field(text, "usage_usec");
 }
 
 static int write_number(int fd, int64_t number)
@@ -243,7 +253,7 @@ static int64_t data_bytes(int proc_fd)
     char *rest = text; /* size resident shared text lib data dt */
     for (int passed = 0; passed < 5 && rest; passed++)
         rest = strchr(rest + 1, ' ');
-    return length < 0 || !rest ? -1 : strtoll(rest, NULL, 10) * sysconf(_SC_PAGESIZE);
+    return length < 0 || !rest ? -1 : digits(rest) * sysconf(_SC_PAGESIZE);
 }
 
 static void close_between(unsigned first, unsigned last)
