@@ -30,7 +30,7 @@ from sandbox.inside.scratch import Scratch
 from sandbox.jailed import JailSlot
 from sandbox.models import SandboxUnavailableError
 from sandbox.runs import Outcome
-from sandbox.slot import Jail, in_memory
+from sandbox.slot import Jail, sealed
 
 _DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _LOADERS: Final = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1")
@@ -216,8 +216,8 @@ class BareSlot(JailSlot):
     def _launch(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
         self._said = os.memfd_create("said", os.MFD_CLOEXEC)
         files = dict(jail.inside_files())
-        native = in_memory("native", files.pop(jail.NATIVE))
-        modules = in_memory("modules", _archive(files))
+        native = sealed("native", files.pop(jail.NATIVE))
+        modules = sealed("modules", _archive(files))
         source = "import sys; sys.path.insert(0, sys.argv[3]); from sandbox.inside import zygote; zygote.main()"
         command = [self._host.interpreter.executable, "-s", "-S", "-P", "-B", "-X", "utf8", "-c", source]
         try:

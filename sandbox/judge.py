@@ -42,6 +42,8 @@ _EXAMINED_INLINE_BYTES: Final = 256 * 1024
 _ASSERTING_EXTRA_SECONDS: Final = 5.0
 _parsing: Final = threading.Lock()
 CHECKER_LIMITS: Final = Limits(cpu_seconds=10.0, memory_mb=1024, disk_mb=512)
+_MIB: Final = 1024 * 1024
+_CHECKER_SLACK_BYTES: Final = _MIB  # files take whole pages
 _CHECKER_SAYS_BROKEN: Final = 3  # as testlib's checkers do
 
 
@@ -105,6 +107,8 @@ class TestRun:
         files = {"input": test.stdin, "output": output, "expected": test.stdout}
         paths = tuple(f"/tmp/{name}" for name in files)  # noqa: S108 - the jail's
         program = replace(checking, argv=(*checking.argv, *paths), copies={**(checking.copies or {}), **files})
+        if sum(map(len, (program.copies or {}).values())) > CHECKER_LIMITS.disk_mb * _MIB - _CHECKER_SLACK_BYTES:
+            raise BadJobError(f"the checker of test {self.index} is to read more than {CHECKER_LIMITS.disk_mb} MiB")
         checked = await self.submission.run(Run(program, b"", CHECKER_LIMITS), room=1)
         if checked.exit_code == _CHECKER_SAYS_BROKEN or checked.report.get("ended") == "not_compiled":
             said = checked.stderr[-_SHOWN_STDERR:].decode("utf-8", "replace")

@@ -136,7 +136,7 @@ class Slot:
 
     def _launch(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
         texts = jail.inside_files()
-        files = {name: in_memory(name, text) for name, text in texts.items()}
+        files = {name: sealed(name, text) for name, text in texts.items()}
         command = jail.command(
             bubblewrap=self._spec.bubblewrap,
             interpreter=self._spec.interpreter,
@@ -456,12 +456,4 @@ def sealed(name: str, content: bytes) -> int:
     while position < len(view):
         position += os.pwrite(fd, view[position:], position)
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
-    return fd
-
-
-def in_memory(name: str, content: bytes) -> int:
-    """A descriptor of a file without a path, at its beginning. The caller closes it."""
-    fd = os.memfd_create(name, os.MFD_CLOEXEC)
-    os.write(fd, content)
-    os.lseek(fd, 0, os.SEEK_SET)
     return fd

@@ -15,9 +15,9 @@ No expected output ever comes here.
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
 import importlib
+import math
 import os
 import resource
 import signal
@@ -99,6 +99,7 @@ class Init:
         self._channel = channel
         self.context = native.new_context(channel.fileno())
         self._run = native.new_run()
+        self.disk_bytes = 0  # of the program's /tmp
 
     def serve(self) -> None:
         """Answer requests until the far side hangs up."""
@@ -107,7 +108,7 @@ class Init:
             if event is native.Event.CLOSED:
                 return
             if event is native.Event.BECAME:
-                program.become(self._run.task())
+                program.become(self._run.task)
             if event is native.Event.MESSAGE:
                 # Without its room it may run nothing: what fails here ends it.
                 self.load(self._run.object(), list(self._run.fds[: self._run.n_fds]))
@@ -126,38 +127,41 @@ class Init:
         """Do what is not done without the interpreter."""
         request = self._run.request()
         if event is native.Event.TO_START:
-            started = self._started(request)
-            if started is None:
+            if self._too_large(request.task):
                 native.refuse(self._run, wire.REASONS.index("disk"))
-                self.clean()
                 native.answer(self.context, self._run, None)
                 return
-            request = started
+            request = self._started(request)
+        untouched = False
         if event is not native.Event.ENDED:
             self._watch(request)
-            native.finish(self.context, self._run)
+            untouched = native.finish(self.context, self._run)
         native.check_complaint(self.context)
         produced = _open_product(request.task.product)
-        self.clean()
+        if not untouched:
+            self.clean()
         native.answer(self.context, self._run, produced)
         if produced is not None:
             os.close(produced)
 
-    def _started(self, request: wire.Request) -> wire.Request | None:
-        """The request as it is on this host, started; None where its files do not fit into /tmp."""
+    def _too_large(self, task: wire.Task) -> bool:
+        """Whether the program is larger than its /tmp. That it cannot be written for another reason is our failure."""
+        sizes = [os.fstat(fd).st_size for name, fd in self._named(task).items() if name in task.copies]
+        return sum(math.ceil(size / _PAGE_BYTES) * _PAGE_BYTES for size in sizes) > self.disk_bytes
+
+    def _named(self, task: wire.Task) -> dict[str, int]:
+        return dict(zip(task.names, self._run.fds, strict=False))
+
+    def _started(self, request: wire.Request) -> wire.Request:
+        """The request as it is on this host, started."""
         task, walls = self.prepare(request, self._run)
-        fds = dict(zip(task.names, self._run.fds, strict=False))
-        try:
-            for name, path in task.copies.items():
-                program.copy(fds[name], path)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            return None
+        fds = self._named(task)
+        for name, path in task.copies.items():
+            program.copy(fds[name], path)
         if native.start(self.context, self._run) == 0:
             if walls is not None:
                 self._put_up(walls)
-            program.become(task)
+            program.become(lambda: task)
         return request._replace(task=task)
 
     def _put_up(self, walls: Callable[[], None]) -> None:
@@ -253,7 +257,8 @@ class _NamespaceInit(Init):
         # Ours to write to, through this descriptor; the program sees the read-only one that covers it.
         self.context.proc_fd = os.open(f"{root}/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         kernel.mount("proc", f"{root}/proc", "proc", flags | kernel.MS_RDONLY)
-        self._tmpfs = f"size={request['disk_bytes']},nr_inodes={request['inodes']},mode=1777"
+        self.disk_bytes = int(str(request["disk_bytes"]))
+        self._tmpfs = f"size={self.disk_bytes},nr_inodes={request['inodes']},mode=1777"
         native.drop_bounding_set()
         os.chroot(root)
         self._mount_tmp()

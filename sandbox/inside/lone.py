@@ -169,6 +169,7 @@ class _LoneInit(init.Init):
         disk_bytes, inodes = request["disk_bytes"], request["inodes"]
         assert isinstance(disk_bytes, int)
         assert isinstance(inodes, int)
+        self.disk_bytes = disk_bytes
         self._allowance = Allowance(disk_bytes, inodes)
         self.context.proc_fd = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         os.chdir(self._scratch.path)

@@ -43,7 +43,7 @@
 #define HIGHEST_FD 1024
 #define THREADS_ROOM_BYTES (4LL << 30)
 
-#define LOOK_MS 50 /* how soon the caller looks at a program that has not ended */
+#define LOOK_MS 50 /* when the caller looks at a program that has not ended, the first time; then as `Watch` says */
 #define LOOK_AT_MEMORY_MS 4
 
 enum event { CLOSED, MESSAGE, TO_START, BECAME, RUNNING, ENDED };

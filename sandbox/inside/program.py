@@ -42,9 +42,13 @@ _OPEN_FILES: Final = 256
 _FINALIZE_FAILED: Final = 120  # what CPython exits with when it cannot flush stdout at the end
 
 
-def become(task: wire.Task) -> NoReturn:
-    """Become the program of `task`, in the fork that was confined to be it. Never returns."""
+def become(read_task: Callable[[], wire.Task]) -> NoReturn:
+    """Become the program of a task, in the fork that was confined to be it.
+
+    Never returns; whatever fails on the way does not end well.
+    """
     try:
+        task = read_task()
         run = _Exec(task) if task.mode == "exec" else _Python(task)
         run()
     except MemoryError:
