@@ -105,6 +105,6 @@ def test_what_a_session_keeps_is_closed_with_it() -> None:
             session.load(ROOM)
             await asyncio.gather(*(runner.run(session, DOUBLE, b"1\n", Limits()) for _ in range(3)))
             await session.close()
-            assert set(os.listdir("/proc/self/fd")) == before
+            assert set(os.listdir("/proc/self/fd")) <= before  # the session itself was there
 
     asyncio.run(scenario())
