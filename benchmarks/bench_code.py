@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import http.client
 import json
 import os
 import socket
@@ -18,21 +19,25 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
+from reward_server.settings import SandboxSettings
 from sandbox import languages, toolchain
 from sandbox.dispatch import request_key
 from sandbox.local import LocalJudge, LocalSettings, default_cache_dir
 from sandbox.models import JudgeJob, Limits, StdioTest, Verdict
 
+EXPRESS_SECONDS = SandboxSettings().express_seconds
 CORES = len(os.sched_getaffinity(0))
 TESTS = tuple(StdioTest(b"%d\n" % n, b"%d\n" % (2 * n)) for n in range(20))
+OURS, SANDBOX_FUSION = "reward server", "SandboxFusion"
 DOUBLE = "print(int(input()) * 2)"
 DOUBLE_CPP = "#include <bits/stdc++.h>\nint main() { long n; std::cin >> n; std::cout << 2 * n << '\\n'; }"
 
@@ -71,10 +76,10 @@ def main() -> None:
     toolchain.prepare(default_cache_dir())
     asyncio.run(measure(options.rounds))
     with serving(options.http) as url:
-        asyncio.run(http_throughput(url, options.rounds))
-        over_http("reward server", url, options.rounds)
+        http_throughput(url, options.rounds)
+        http_latency(url, options.rounds)
         if options.sandbox_fusion:
-            over_http("SandboxFusion", options.sandbox_fusion, options.rounds)
+            against_sandbox_fusion(url, options.sandbox_fusion, options.rounds)
 
 
 async def measure(rounds: int) -> None:
@@ -82,7 +87,7 @@ async def measure(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         cache = Path(scratch)
         (cache / "precompiled").symlink_to(default_cache_dir() / "precompiled")
-        judge = LocalJudge(LocalSettings(cache_dir=cache, remembered_results=0))
+        judge = LocalJudge(LocalSettings(cache_dir=cache, remembered_results=0, express_seconds=EXPRESS_SECONDS))
         await judge.start()
         try:
             await python_throughput(judge, rounds)
@@ -184,8 +189,10 @@ async def under_load(judge: LocalJudge) -> None:
     request_key.set("slow")
     slow = "import time\nwhile time.process_time() < 0.2: pass\n" + DOUBLE
     queue = [asyncio.create_task(judge.judge(JudgeJob(f"{slow} # {n}", "python", TESTS))) for n in range(8)]
-    request_key.set("small")
-    small = [await timed(judged(judge, python_job(f"small {n}", 1))) for n in range(30)]
+    small = []
+    for n in range(30):
+        request_key.set(f"small {n}")  # as a server does for each request
+        small.append(await timed(judged(judge, python_job(f"small {n}", 1))))
     for task in queue:
         task.cancel()
     await asyncio.gather(*queue, return_exceptions=True)
@@ -217,51 +224,90 @@ def serving(url: str | None) -> Iterator[str]:
         server.wait(timeout=60)
 
 
-async def http_throughput(url: str, rounds: int) -> None:
+def http_throughput(url: str, rounds: int) -> None:
     """20-test problems a second through HTTP, in turns with the floor."""
-    cases = [{"stdin": t.stdin.decode(), "stdout": t.stdout.decode()} for t in TESTS]
-    admitted = asyncio.Semaphore(2 * CORES)
     ours, floors = [], []
-    async with httpx.AsyncClient(base_url=url, timeout=120) as client:
-
-        async def one(salt: str) -> None:
-            async with admitted:
-                body = {"code": f"{DOUBLE}  # {salt}", "language": "python", "tests": cases}
-                assert (await client.post("/v1/judge", json=body)).json()["verdict"] == "accepted"
-
-        for number in range(rounds):
-            floors.append(floor(15))
-            salts = [f"http {number} {n} {time.time()}" for n in range(30)]
-            ours.append(len(salts) / await timed(lambda salts=salts: asyncio.gather(*map(one, salts))))
+    for _ in range(rounds):
+        floors.append(floor(15))
+        ours.append(problems_over_http(OURS, url, 30))
     ratios = [one / other for one, other in zip(ours, floors, strict=True)]
     tell("20-test Python problem over HTTP", f"{median(ours):.1f} problems/s; {median(ratios):.2f} of the floor")
 
 
-def over_http(name: str, url: str, rounds: int) -> None:
-    """`print(1)` and a 20-test problem through another process."""
-    single, twenty = [], []
-    for number in range(max(rounds, 3) * 4):
-        single.append(post(name, url, f"print(1)  # {number}", [("", "1\n")]))
-        twenty.append(post(name, url, f"{DOUBLE}  # {number}", [(t.stdin.decode(), t.stdout.decode()) for t in TESTS]))
-    tell(f"{name}: print(1) over HTTP", f"p50 {median(single) * 1000:.1f} ms")
-    tell(f"{name}: 20-test Python problem over HTTP", f"p50 {median(twenty) * 1000:.0f} ms")
+def against_sandbox_fusion(url: str, other: str, rounds: int) -> None:
+    """The same clients with the same problems, in turns."""
+    ours, theirs = [], []
+    for _ in range(rounds):
+        theirs.append(problems_over_http(SANDBOX_FUSION, other, 8))
+        ours.append(problems_over_http(OURS, url, 30))
+    tell("20-test Python problem, SandboxFusion", f"{median(theirs):.1f} problems/s")
+    tell("  reward server beside it", f"{median(ours):.1f} problems/s: {median(ours) / median(theirs):.1f} ×")
+    theirs, ours = latencies(SANDBOX_FUSION, other, rounds), latencies(OURS, url, rounds)
+    tell("print(1), SandboxFusion", f"p50 {median(theirs) * 1000:.1f} ms")
+    tell("  reward server beside it", f"p50 {median(ours) * 1000:.1f} ms: {median(theirs) / median(ours):.1f} ×")
 
 
-def post(name: str, url: str, code: str, tests: list[tuple[str, str]]) -> float:
-    """Seconds for one problem: one request to us, a request a test to a server that takes one program and one input."""
-    if name == "SandboxFusion":
-        bodies: list[tuple[str, dict[str, object]]] = [
-            ("/run_code", {"code": code, "language": "python", "stdin": given}) for given, _ in tests
+def http_latency(url: str, rounds: int) -> None:
+    """One client, an idle server."""
+    single = latencies(OURS, url, rounds)
+    tell("print(1) over HTTP, idle", f"p50 {median(single) * 1000:.1f} ms, p99 {percentile(single, 99) * 1000:.1f} ms")
+
+
+def latencies(name: str, url: str, rounds: int) -> list[float]:
+    """Seconds for `print(1)`, time after time."""
+    with closing(connected(url)) as connection:
+        return [
+            in_seconds(lambda n=n: post(name, connection, f"print(1)  # {n} {time.time()}", [("", "1\n")]))
+            for n in range(rounds * 12)
         ]
+
+
+def problems_over_http(name: str, url: str, problems: int) -> float:
+    """20-test problems a second, with two clients a core. They are threads that take little time for themselves."""
+    tests = [(test.stdin.decode(), test.stdout.decode()) for test in TESTS]
+    salts = iter([f"{time.time()} {number}" for number in range(problems)])
+
+    def client(_: int) -> None:
+        with closing(connected(url)) as connection:
+            for salt in salts:
+                post(name, connection, f"{DOUBLE}  # {salt}", tests)
+
+    def all_of_them() -> None:
+        with ThreadPoolExecutor(2 * CORES) as pool:
+            list(pool.map(client, range(2 * CORES)))
+
+    return problems / in_seconds(all_of_them)
+
+
+def connected(url: str) -> http.client.HTTPConnection:
+    """A connection that is kept for many requests."""
+    place = urlsplit(url)
+    assert place.hostname is not None
+    return http.client.HTTPConnection(place.hostname, place.port, timeout=120)
+
+
+def post(name: str, connection: http.client.HTTPConnection, code: str, tests: list[tuple[str, str]]) -> None:
+    """One problem: one request to us, a request a test to a server that takes one program and one input."""
+    if name == SANDBOX_FUSION:
+        for given, expected in tests:
+            said = sent(connection, "/run_code", {"code": code, "language": "python", "stdin": given})
+            assert said["run_result"]["stdout"] == expected, said
     else:
         cases = [{"stdin": given, "stdout": expected} for given, expected in tests]
-        bodies = [("/v1/judge", {"code": code, "language": "python", "tests": cases})]
+        said = sent(connection, "/v1/judge", {"code": code, "language": "python", "tests": cases})
+        assert said["verdict"] == "accepted", said
+
+
+def sent(connection: http.client.HTTPConnection, path: str, body: dict[str, object]) -> Any:
+    """What a server answers."""
+    connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+    return json.load(connection.getresponse())
+
+
+def in_seconds(work: Callable[[], object]) -> float:
+    """What it takes."""
     started = time.perf_counter()
-    for path, body in bodies:
-        request = urllib.request.Request(url.rstrip("/") + path, json.dumps(body).encode())
-        request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=120) as response:
-            response.read()
+    work()
     return time.perf_counter() - started
 
 

@@ -164,6 +164,7 @@ def local_settings(sandbox: SandboxSettings) -> LocalSettings:
     """What a judge on this machine is told."""
     return LocalSettings(
         workers=sandbox.workers,
+        express_seconds=sandbox.express_seconds,
         max_waiting=sandbox.max_waiting,
         cache_dir=sandbox.cache_dir,
         remembered_results=sandbox.remembered_results,
@@ -175,6 +176,7 @@ def docker_settings(sandbox: SandboxSettings) -> DockerSettings:
     """What a judge in containers is told."""
     return DockerSettings(
         workers=sandbox.workers,
+        express_seconds=sandbox.express_seconds,
         max_waiting=sandbox.max_waiting,
         cache_dir=sandbox.cache_dir,
         remembered_results=sandbox.remembered_results,

@@ -54,6 +54,10 @@ class SandboxSettings(_Settings):
 
     backend: Literal["local", "docker", "redis", "off"] = Field("local", description="`off` leaves code unscored.")
     workers: Annotated[int, Field(ge=1)] = Field(default_factory=cores, description="Programs that run at once.")
+    express_seconds: Annotated[float, Field(ge=0)] = Field(
+        0.05,
+        description="How long a newcomer behind slow tests may use a slot more; 0: there is none.",
+    )
     max_waiting: Annotated[int, Field(ge=1)] = Field(65_536, description="Jobs that may wait for a worker.")
     cache_dir: Path = Field(default_factory=default_cache_dir, description="Precompiled headers and binaries.")
     remembered_results: Annotated[int, Field(ge=0)] = Field(1024, description="Verdicts remembered in the process.")

@@ -2,6 +2,12 @@
 
 Slots are granted in turns between the callers' keys (one key a request), first come first served within a key, so that
 a request with a thousand programs and a request with one wait for each other's next program, not for each other's end.
+
+A running test is not interrupted, so behind slow ones even that is long. One more slot, the express slot, is lent for a
+moment: when no test has ended for a while, to the first in the line that has no slot and had little of this one. The
+borrower keeps its place in the line. When its turn comes, the slot is its own, and the one that became free is the
+express slot; when the moment is over before that, it is taken back and what ran there is run again in its turn.
+
 A slot whose jail has died is started again before it is granted.
 """
 
@@ -15,6 +21,7 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Final
 
 from sandbox.runs import Slot, SlotDiedError
@@ -26,18 +33,98 @@ request_expires: Final[ContextVar[float | None]] = ContextVar("request_expires",
 # Whether somebody sits and waits for it: a queue lets it pass bulk.
 request_urgent: Final[ContextVar[bool]] = ContextVar("request_urgent", default=False)
 
-_Waiter = asyncio.Future[Slot]
 _STARTS: Final = 3
+_SLOW_SECONDS: Final = 0.01  # no test has ended for so long: those that run are slow
+
+
+class TakenBackError(Exception):
+    """The slot was lent, and the time is over."""
+
+
+class Grant:
+    """A slot that somebody has."""
+
+    def __init__(self, slot: Slot, caller: _Caller) -> None:
+        self.slot = slot
+        self.caller = caller
+        self.taken_back = False
+        self._began = time.monotonic()
+        self._ends: float | None = None  # by the clock of the loop
+        self._running: asyncio.Timeout | None = None
+
+    @property
+    def lent(self) -> bool:
+        """Whether it is the express slot."""
+        return self._ends is not None
+
+    def lend(self, seconds: float) -> None:
+        """It is to be given back after so long."""
+        self._ends = asyncio.get_running_loop().time() + seconds
+
+    def keep(self) -> None:
+        """It is not lent any more."""
+        self._ends = None
+        if self._running is not None and not self._running.expired():
+            self._running.reschedule(None)
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was granted."""
+        return time.monotonic() - self._began
+
+    @asynccontextmanager
+    async def while_granted(self) -> AsyncIterator[None]:
+        """End what is in the block when the slot is taken back: TakenBackError."""
+        try:
+            async with asyncio.timeout_at(self._ends) as self._running:
+                yield
+        except TimeoutError:
+            if self._running is None or not self._running.expired():
+                raise
+            self.taken_back = True
+            raise TakenBackError from None
+        finally:
+            self._running = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter:
+    granted: asyncio.Future[Grant]
+    may_borrow: bool
+
+
+@dataclass(slots=True, eq=False)
+class _Caller:
+    """Whose work it is: somebody with a key, for as long as he has slots or waits for one."""
+
+    key: str
+    waiting: deque[_Waiter] = field(default_factory=deque)
+    slots: int = 0
+    lent_seconds: float = 0.0
+    keeps_place: bool = False  # what he borrowed was taken back, and he is about to wait again
 
 
 class Dispatcher:
-    """Hands out slots."""
+    """Hands out slots. `express` is lent for `express_seconds` to each caller at most."""
 
-    def __init__(self, slots: Sequence[Slot], *, rest_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        *,
+        express: Slot | None = None,
+        express_seconds: float = 0.0,
+        rest_seconds: float = 0.0,
+    ) -> None:
         self._count = len(slots)
         self._rest_seconds = rest_seconds
         self._idle = [(slot, -math.inf) for slot in slots]  # and since when, longest first
-        self._waiting: OrderedDict[str, deque[_Waiter]] = OrderedDict()
+        self._callers: OrderedDict[str, _Caller] = OrderedDict()  # the line
+        self._express = express  # while nobody has it
+        self._express_seconds = express_seconds
+        self._borrower: Grant | None = None
+        self._express_is_back = asyncio.Event()
+        self._looking: asyncio.TimerHandle | None = None
+        self._last_end = -math.inf
         self._alone = asyncio.Lock()
 
     @property
@@ -48,75 +135,145 @@ class Dispatcher:
     @property
     def waiting(self) -> int:
         """How many wait for a slot."""
-        return sum(map(len, self._waiting.values()))
+        return sum(len(caller.waiting) for caller in self._callers.values())
 
-    def others_wait(self, slot: Slot) -> bool:
+    @property
+    def others_wait(self) -> bool:
         """Whether somebody with another key waits."""
-        return any(key != request_key.get() and queue for key, queue in self._waiting.items())
+        return any(key != request_key.get() and caller.waiting for key, caller in self._callers.items())
 
     @property
     def spare(self) -> bool:
         """Whether there is a slot that nobody waits for, and nobody has come for since it began to rest."""
-        if not self._idle or self._waiting:
+        if not self._idle or self.waiting:
             return False
         return time.monotonic() - self._idle[0][1] >= self._rest_seconds
 
     def take_spare(self) -> Slot | None:
-        """A slot that is spare; give it to `slot(granted)` at once."""
+        """A slot that is spare; give it to `slot(taken)` at once."""
         return self._idle.pop(0)[0] if self.spare else None
 
-    @asynccontextmanager
-    async def slot(self, granted: Slot | None = None) -> AsyncIterator[Slot]:
-        """A slot for as long as the block lasts, alive when the block begins."""
-        own = granted if granted is not None else await self._acquire()
-        try:
-            if not own.alive:
-                await _started(own)
-            yield own
-        finally:
-            self._release(own)
+    def note_end(self, grant: Grant) -> None:
+        """A test has ended in a slot."""
+        if not grant.lent:
+            self._last_end = time.monotonic()
 
     @asynccontextmanager
-    async def everything(self) -> AsyncIterator[Slot]:
+    async def slot(self, taken: Slot | None = None, *, may_borrow: bool = False) -> AsyncIterator[Grant]:
+        """A slot for as long as the block lasts, alive when the block begins.
+
+        Who `may_borrow` runs in `Grant.while_granted`, and may be given the express slot.
+        """
+        key = request_key.get()
+        caller = self._callers.setdefault(key, _Caller(key))
+        grant = self._granted(taken, caller) if taken is not None else await self._acquire(caller, may_borrow)
+        try:
+            if not grant.slot.alive:
+                await _started(grant.slot)
+            yield grant
+        finally:
+            self._release(grant)
+
+    @asynccontextmanager
+    async def everything(self) -> AsyncIterator[Grant]:
         """One slot, while all the others rest."""
         async with self._alone, contextlib.AsyncExitStack() as stack:
-            slots = [await stack.enter_async_context(self.slot()) for _ in range(self._count)]
-            yield slots[0]
+            grants = [await stack.enter_async_context(self.slot()) for _ in range(self._count)]
+            while self._borrower is not None:
+                self._express_is_back.clear()
+                await self._express_is_back.wait()
+            yield grants[0]
 
-    async def _acquire(self) -> Slot:
-        if self._idle and not self._waiting:
-            return self._idle.pop()[0]
-        waiter: _Waiter = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(request_key.get(), deque()).append(waiter)
+    async def _acquire(self, caller: _Caller, may_borrow: bool) -> Grant:
+        kept, caller.keeps_place = caller.keeps_place, False
+        if self._idle and not self.waiting:
+            return self._granted(self._idle.pop()[0], caller)
+        if not caller.waiting and not kept:
+            self._callers.move_to_end(caller.key)
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), may_borrow)
+        caller.waiting.append(waiter)
+        self._look_soon()
         try:
-            return await waiter
+            return await waiter.granted
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
-                self._release(waiter.result())
+            if waiter.granted.done() and not waiter.granted.cancelled():
+                self._release(waiter.granted.result())
             raise
         finally:
-            self._forget(waiter)
+            with contextlib.suppress(ValueError):
+                caller.waiting.remove(waiter)
 
-    def _release(self, slot: Slot) -> None:
-        while self._waiting:
-            key, queue = next(iter(self._waiting.items()))
-            waiter = queue.popleft()
-            # To the end of the line, behind the other keys.
-            del self._waiting[key]
-            if queue:
-                self._waiting[key] = queue
-            if not waiter.done():
-                waiter.set_result(slot)
+    def _granted(self, slot: Slot, caller: _Caller) -> Grant:
+        caller.slots += 1
+        return Grant(slot, caller)
+
+    def _release(self, grant: Grant) -> None:
+        grant.caller.slots -= 1
+        if grant is self._borrower:
+            self._express_back(grant.slot)
+        else:
+            self._free(grant.slot)
+
+    def _free(self, slot: Slot) -> None:
+        """Give a slot to the next in the line, who goes to the end of it."""
+        for caller in list(self._callers.values()):
+            if self._borrower is not None and self._borrower.caller is caller:
+                self._callers.move_to_end(caller.key)
+                self._borrower.keep()
+                self._express_back(slot)
                 return
+            while caller.waiting:
+                waiter = caller.waiting.popleft()
+                if not waiter.granted.done():
+                    self._callers.move_to_end(caller.key)
+                    waiter.granted.set_result(self._granted(slot, caller))
+                    self._look_soon()
+                    return
+            self._forget_if_gone(caller)
         self._idle.append((slot, time.monotonic()))
 
-    def _forget(self, waiter: _Waiter) -> None:
-        for key, queue in list(self._waiting.items()):
-            if waiter in queue:
-                queue.remove(waiter)
-                if not queue:
-                    del self._waiting[key]
+    def _express_back(self, slot: Slot) -> None:
+        borrower, self._borrower = self._borrower, None
+        assert borrower is not None
+        borrower.caller.lent_seconds += borrower.age
+        borrower.caller.keeps_place = borrower.taken_back
+        if not borrower.taken_back:
+            self._forget_if_gone(borrower.caller)
+        self._express = slot
+        self._express_is_back.set()
+        self._look_soon()
+
+    def _forget_if_gone(self, caller: _Caller) -> None:
+        if not caller.slots and not caller.waiting:
+            del self._callers[caller.key]
+
+    def _look_soon(self) -> None:
+        if self._express is not None and self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(_SLOW_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """Lend the express slot, if somebody waits behind slow tests."""
+        self._looking = None
+        if self._express is None or not self.waiting or self._alone.locked():
+            return
+        pause = self._last_end + _SLOW_SECONDS - time.monotonic()
+        if pause > 0:
+            self._looking = asyncio.get_running_loop().call_later(pause, self._look)
+            return
+        for caller in self._callers.values():
+            if caller.slots == 0 and caller.lent_seconds < self._express_seconds and self._lend(caller):
                 return
+
+    def _lend(self, caller: _Caller) -> bool:
+        waiter = next((one for one in caller.waiting if one.may_borrow and not one.granted.done()), None)
+        if waiter is None or self._express is None:
+            return False
+        caller.waiting.remove(waiter)
+        self._borrower = self._granted(self._express, caller)
+        self._borrower.lend(self._express_seconds)
+        self._express = None
+        waiter.granted.set_result(self._borrower)
+        return True
 
 
 async def _started(slot: Slot) -> None:

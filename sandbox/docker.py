@@ -58,7 +58,7 @@ class DockerJudge(PoolJudge):
 
 
 class ContainerSlots:
-    """Containers, one a worker."""
+    """Containers, as many as the settings ask for slots."""
 
     def __init__(self, settings: DockerSettings) -> None:
         self._settings = settings
@@ -69,7 +69,7 @@ class ContainerSlots:
         """Remove what dead servers left, start the containers and see them ready. Raises SandboxUnavailableError."""
         self._engine = engine = Engine(await asyncio.to_thread(_mould, self._settings), self._settings.docker_host)
         await engine.open()
-        self._slots = [ContainerSlot(index, engine, self._settings) for index in range(self._settings.workers)]
+        self._slots = [ContainerSlot(index, engine, self._settings) for index in range(self._settings.slots)]
         try:
             await asyncio.gather(*(slot.start() for slot in self._slots))
         except SlotDiedError as error:
@@ -116,7 +116,7 @@ class ContainerSlot:
         self._spare: _Container | None = None
         self._served = 0
         # Not all at once: the first containers of a server would otherwise be replaced together.
-        self._serves = settings.submissions - index * settings.submissions // (2 * settings.workers)
+        self._serves = settings.submissions - index * settings.submissions // (2 * settings.slots)
         self._keeper: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         self._hurry = asyncio.Event()

@@ -55,7 +55,7 @@ class LocalJudge(PoolJudge):
 
 
 class LocalSlots:
-    """Slots of this machine, one a worker."""
+    """Slots of this machine, as many as the settings ask for."""
 
     def __init__(self, settings: LocalSettings) -> None:
         self._settings = settings
@@ -99,7 +99,7 @@ class LocalSlots:
             first_user=self._settings.first_user,
             use_cgroups=self._settings.use_cgroups,
         )
-        return [JailSlot(index, spec) for index in range(self._settings.workers)]
+        return [JailSlot(index, spec) for index in range(self._settings.slots)]
 
     def _bare_slots(self) -> list[JailSlot]:
         settings = self._settings
@@ -110,12 +110,12 @@ class LocalSlots:
             precompiled=toolchain.precompiled_directory(settings.cache_dir),
             cache_dir=settings.cache_dir,
             scratch=settings.isolation.scratch,
-            workers=settings.workers,
+            workers=settings.slots,
             first_user=settings.first_user,
         )
         bare.sweep(found)
         bare.stand_guard()
-        return [bare.BareSlot(index, found) for index in range(settings.workers)]
+        return [bare.BareSlot(index, found) for index in range(settings.slots)]
 
     async def close(self) -> None:
         """End the slots."""

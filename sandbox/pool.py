@@ -1,6 +1,7 @@
 """The judge over slots, whatever they are: fair between requests, no program twice at once.
 
-`PoolJudge` promises what `sandbox.models.Judge` says. Never more programs run than there are slots. A job's tests
+`PoolJudge` promises what `sandbox.models.Judge` says. Never more programs run than there are slots, and one more for a
+moment where a newcomer would wait behind slow ones (`sandbox.dispatch`). A job's tests
 spread over slots that nobody else wants, and a job waits for one slot at most: for a second it stands in nobody's way.
 A slot that others wait for changes hands between two tests, when it was borrowed or its job has had its turn. The
 verdict is that of the first failing test by position, however the tests were spread. A wall-clock expiry on a machine
@@ -11,6 +12,7 @@ with it; after `_ATTEMPTS` the job raises SandboxUnavailableError.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import logging
 import os
@@ -24,7 +26,7 @@ from typing import Final, Protocol
 
 from sandbox import jail, languages, toolchain
 from sandbox.cache import ProgramCache
-from sandbox.dispatch import Dispatcher
+from sandbox.dispatch import Dispatcher, Grant, TakenBackError
 from sandbox.judge import CHECKER_LIMITS, Examined, InconclusiveError, NotCompiledError, TestRun, examine
 from sandbox.languages import Language, Tools
 from sandbox.models import (
@@ -68,11 +70,17 @@ class PoolSettings:
     remembered_results: int = 1024  # verdicts of equal jobs that depend on no luck; 0 judges every job anew
     turn_seconds: float = 0.1  # how long a job keeps a slot that others wait for; moving costs more than a short test
     rest_seconds: float = 0.02  # how long a slot is left to whoever comes next, before a job borrows it beside its own
+    express_seconds: float = 0.0  # for how long a newcomer may have one slot more, behind slow tests; 0: there is none
+
+    @property
+    def slots(self) -> int:
+        """How many slots to start."""
+        return self.workers + (self.express_seconds > 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Slots that were started and shown to hold, and what they have to compile and run with."""
+    """Slots that were started and shown to hold, as many as were asked for, and what they compile and run with."""
 
     slots: Sequence[Slot]
     tools: Tools
@@ -125,8 +133,14 @@ class PoolJudge:
             self._problem = str(error)
             await self._source.close()
             raise
-        self._slots, self._tools = opened.slots, opened.tools
-        self._dispatcher = Dispatcher(opened.slots, rest_seconds=self._settings.rest_seconds)
+        self._tools = opened.tools
+        self._slots = opened.slots[: self._settings.workers]
+        self._dispatcher = Dispatcher(
+            self._slots,
+            express=next(iter(opened.slots[self._settings.workers :]), None),
+            express_seconds=self._settings.express_seconds,
+            rest_seconds=self._settings.rest_seconds,
+        )
         self._problem = None
 
     async def close(self) -> None:
@@ -290,31 +304,37 @@ class PoolJudge:
 
     async def _run_once(self, program: Program, language: Language, job: ExecuteJob) -> Outcome:
         room = Room(_root(language), job.limits.disk_mb * _MIB, _preload(job.code, language))
-        return await self._attempt(Run(program, job.stdin, job.limits), room)
+        return await self._attempt(Run(program, job.stdin, job.limits), room, may_borrow=True)
 
-    async def _attempt(self, run: Run, room: Room) -> Outcome:
+    async def _attempt(self, run: Run, room: Room, *, may_borrow: bool = False) -> Outcome:
         """Run something once, again where the run says nothing."""
         trouble: Exception | None = None
         for attempt in range(_ATTEMPTS):
             try:
-                async with self._dispatcher.slot() as slot:
-                    outcome = await _run_in(slot, run, room)
+                outcome = await self._in_turn(run, room, may_borrow)
             except SlotDiedError as error:
                 log.warning("sandbox slot died", extra={"attempt": attempt, "reason": str(error)})
                 trouble = error
                 continue
             if outcome.starved:
-                async with self._dispatcher.everything() as slot:
-                    return await _run_in(slot, run, room)
+                async with self._dispatcher.everything() as grant:
+                    return await _run_in(grant, run, room)
             if not outcome.unexplained or attempt > 0:
                 return outcome
         raise SandboxUnavailableError(f"no run in {_ATTEMPTS} attempts: {trouble}")
 
+    async def _in_turn(self, run: Run, room: Room, may_borrow: bool) -> Outcome:
+        while True:
+            with contextlib.suppress(TakenBackError):
+                async with self._dispatcher.slot(may_borrow=may_borrow) as grant:
+                    return await _run_in(grant, run, room)
 
-async def _run_in(slot: Slot, run: Run, room: Room) -> Outcome:
-    submission = slot.submission(room)
+
+async def _run_in(grant: Grant, run: Run, room: Room) -> Outcome:
+    submission = grant.slot.submission(room)
     try:
-        return await submission.run(run)
+        async with grant.while_granted():
+            return await submission.run(run)
     finally:
         await submission.close()
 
@@ -439,10 +459,12 @@ class _Trial:
         failures = 0
         while slot is not None or self._wanting:
             turn_seconds = self._turn_seconds if slot is None else 0.0  # what is borrowed goes back when it is wanted
-            async with self._dispatcher.slot(slot) as own:
+            async with self._dispatcher.slot(slot, may_borrow=True) as grant:
                 slot = None
                 try:
-                    await self._tests_on(own, lanes, turn_seconds)
+                    await self._tests_on(grant, lanes, turn_seconds)
+                except TakenBackError:
+                    pass  # in its turn, then
                 except SlotDiedError as error:
                     failures += 1
                     log.warning("sandbox slot died", extra={"attempt": failures, "reason": str(error)})
@@ -452,14 +474,14 @@ class _Trial:
             if self._lanes > 1:
                 return  # the others take what is left
 
-    async def _tests_on(self, slot: Slot, lanes: asyncio.TaskGroup, turn_seconds: float) -> None:
-        """Run tests until none is left, or others wait and the turn is over.
+    async def _tests_on(self, grant: Grant, lanes: asyncio.TaskGroup, turn_seconds: float) -> None:
+        """Run tests until none is left, or others wait and the turn is over. Raises TakenBackError.
 
         Where tests are quick, each is sent before the last has ended.
         """
         turn_ends = time.monotonic() + turn_seconds
         started: deque[tuple[int, asyncio.Task[None]]] = deque()
-        async with self._submission(slot) as submission:
+        async with self._submission(grant) as submission:
             over = False
             try:
                 while True:
@@ -469,9 +491,11 @@ class _Trial:
                         self._spread(lanes)
                     if not started or started[0][0] >= self._end:
                         return
-                    await started[0][1]
+                    async with grant.while_granted():
+                        await started[0][1]
                     started.popleft()
-                    over = self._dispatcher.others_wait(slot) and time.monotonic() >= turn_ends
+                    self._dispatcher.note_end(grant)
+                    over = self._dispatcher.others_wait and time.monotonic() >= turn_ends
             finally:
                 await self._take_back(started)
 
@@ -503,7 +527,7 @@ class _Trial:
             self._refuse(index, error)
 
     async def _run_alone(self, index: int) -> None:
-        async with self._dispatcher.everything() as slot, self._submission(slot) as submission:
+        async with self._dispatcher.everything() as grant, self._submission(grant) as submission:
             try:
                 await self._test_for_good(self._test_run(index, submission))
             except (BadJobError, NotCompiledError) as error:
@@ -545,14 +569,15 @@ class _Trial:
         self._quick = outcome.wall_seconds < _QUICK_SECONDS and printed < _LITTLE_BYTES
 
     @asynccontextmanager
-    async def _submission(self, slot: Slot) -> AsyncIterator[Submission]:
-        submission = slot.submission(*self._rooms)
+    async def _submission(self, grant: Grant) -> AsyncIterator[Submission]:
+        submission = grant.slot.submission(*self._rooms)
         try:
             if self._program.mode != "exec" and len(self._program.source) > _SLOW_TO_COMPILE_BYTES:
                 # Else it would be charged to whichever test comes first, and which those are depends on the load.
                 # It ends as it may: who cannot be compiled within its limits meets the same end in its test.
                 compiling = Program(source=self._program.source, mode="prepare")
-                await submission.run(Run(compiling, b"", self._job.limits))
+                async with grant.while_granted():
+                    await submission.run(Run(compiling, b"", self._job.limits))
             yield submission
         finally:
             await submission.close()

@@ -11,8 +11,10 @@ import sys
 import threading
 
 import pytest
+import uvicorn
 
 from reward_server import samples
+from reward_server.cli import listening_socket
 
 GOOD = {"completion": "<think>a</think>\\boxed{1}", "task": {"kind": "math", "answer": "1"}}
 
@@ -186,6 +188,14 @@ def test_a_line_that_is_no_rollout_is_named(line):
     done = run("score", "-", stdin=f"{json.dumps(GOOD)}\n{line}\n")
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert "-:2:" in done.stderr
+
+
+def test_an_answer_waits_for_no_acknowledgement():
+    """Its body follows its headers at once, whatever the client acknowledges when."""
+    with listening_socket(uvicorn.Config("none:none", port=0)) as listening:
+        listening.listen()
+        with socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_rollout(server):
