@@ -204,6 +204,7 @@ def stand_guard() -> None:
 class BareSlot(JailSlot):
     """A slot whose zygote is a child of this process as it is."""
 
+    runs_series = False  # each run is started with the walls of this host, by hand
     rooms_apart = False  # programs may share a directory, which is emptied for each
 
     def __init__(self, index: int, host: Host) -> None:

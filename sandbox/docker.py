@@ -17,16 +17,17 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
 from sandbox.engine import Engine, Mould
 from sandbox.languages import Tools
-from sandbox.models import BadJobError, SandboxUnavailableError
+from sandbox.models import BadJobError, Limits, SandboxUnavailableError
 from sandbox.pool import Opened, PoolJudge, PoolSettings
 from sandbox.remote import Agent, Introduction, RemoteSubmission
-from sandbox.runs import Outcome, Room, Run, SlotDiedError
+from sandbox.runs import Outcome, Program, Room, Run, SlotDiedError
 from sandbox.verdicts import CacheObserver
 
 log = logging.getLogger(__name__)
@@ -239,6 +240,15 @@ class ContainerSubmission:
         """Run a program once."""
         self._check(run)
         return await self.remote.run(run, room=room)
+
+    @property
+    def longest_series(self) -> int:
+        """One: each run is told to the agent by itself."""
+        return self.remote.longest_series
+
+    async def run_series(self, program: Program, inputs: Sequence[bytes], limits: Limits) -> list[Outcome]:
+        """Run a program on the first input."""
+        return [await self.run(Run(program, inputs[0], limits))]
 
     async def run_joined(self, candidate: Run, asserting: Run) -> tuple[Outcome, Outcome]:
         """Run both at once."""

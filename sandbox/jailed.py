@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 
 from sandbox import runner
-from sandbox.runs import Outcome, Room, Run
+from sandbox.inside import wire
+from sandbox.models import Limits
+from sandbox.runs import Outcome, Program, Room, Run
 from sandbox.slot import Session, Slot
 
 
 class JailSlot(Slot):
     """A slot in a jail."""
 
+    runs_series = True
     rooms_apart = True  # whether the rooms of two submissions have nothing in common
     _last_rooms: tuple[Room, ...] = ()
 
     def submission(self, *rooms: Room) -> JailSubmission:
         """Open a session a room, and start the init of the next submission ahead of time."""
-        submission = JailSubmission()
+        submission = JailSubmission(wire.LONGEST_SERIES if self.runs_series else 1)
         try:
             for room in rooms:
                 submission.sessions.append(self._session_in(room))
@@ -46,12 +50,17 @@ class JailSlot(Slot):
 class JailSubmission:
     """A submission in a jail; a session is a room."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_series: int) -> None:
+        self.longest_series = longest_series
         self.sessions: list[Session] = []
 
     async def run(self, run: Run, *, room: int = 0) -> Outcome:
         """Run a program once."""
         return await runner.run(self.sessions[room], run.program, run.stdin, run.limits)
+
+    async def run_series(self, program: Program, inputs: Sequence[bytes], limits: Limits) -> list[Outcome]:
+        """Run a program on the first inputs."""
+        return await runner.run_series(self.sessions[0], program, inputs, limits)
 
     async def run_joined(self, candidate: Run, asserting: Run) -> tuple[Outcome, Outcome]:
         """Run both at once; what the second uses is not counted."""

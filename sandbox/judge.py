@@ -68,8 +68,8 @@ class TestRun:
     index: int
     program: Program
     submission: Submission
+    given: bytes  # to the program
     checking: Program | None = None
-    arguments: tuple[bytes, ...] = ()  # of function tests, encoded
     noted: Callable[[Outcome], object] | None = None  # hears of every run for an input
 
     __test__ = False
@@ -77,30 +77,30 @@ class TestRun:
     async def run(self) -> TestResult:
         """Run the test. Raises NotCompiledError, InconclusiveError, BadJobError, SlotDiedError."""
         test = self.job.tests[self.index]
-        if isinstance(test, StdioTest):
-            return await self._stdio(test)
-        if isinstance(test, CallTest):
-            return await self._call(test)
-        return await self._assert(test)
+        if isinstance(test, AssertTest):
+            return await self._assert(test)
+        return await self.conclude(await self.submission.run(Run(self.program, self.given, self.job.limits)))
 
-    async def _run(self, stdin: bytes) -> Outcome:
-        outcome = await self.submission.run(Run(self.program, stdin, self.job.limits))
+    async def conclude(self, outcome: Outcome) -> TestResult:
+        """What it means that the program ended so. Raises what `run` does."""
         if self.noted is not None:
             self.noted(outcome)
-        return outcome
-
-    async def _stdio(self, test: StdioTest) -> TestResult:
-        outcome = await self._run(test.stdin)
         if outcome.verdict is not Verdict.ACCEPTED:
             return self._failed(outcome)
+        return self._compared(outcome, await self._wrong(outcome))
+
+    async def _wrong(self, outcome: Outcome) -> str | None:
+        """What is wrong with what a program that ended well has printed or returned, if anything is."""
+        test = self.job.tests[self.index]
+        if isinstance(test, CallTest):
+            return await self._wrong_return(test, outcome)
+        assert isinstance(test, StdioTest)
         if self.checking is not None:
-            return self._compared(outcome, await self._refused(self.checking, test, outcome.stdout))
+            return await self._refused(self.checking, test, outcome.stdout)
         compared = len(test.stdout) + len(outcome.stdout)
         if compared <= _COMPARED_INLINE_BYTES:
-            found = checker.difference(test.stdout, outcome.stdout, self.job.checker)
-        else:
-            found = await asyncio.to_thread(checker.difference, test.stdout, outcome.stdout, self.job.checker)
-        return self._compared(outcome, found)
+            return checker.difference(test.stdout, outcome.stdout, self.job.checker)
+        return await asyncio.to_thread(checker.difference, test.stdout, outcome.stdout, self.job.checker)
 
     async def _refused(self, checking: Program, test: StdioTest, output: bytes) -> str | None:
         """Ask the task's checker; why it refuses, or None where it accepts."""
@@ -118,12 +118,6 @@ class TestRun:
         said = (checked.stderr or checked.stdout)[:200].decode("utf-8", "replace").strip()
         return f"refused by the checker: {said or checked.message}"
 
-    async def _call(self, test: CallTest) -> TestResult:
-        outcome = await self._run(self.arguments[self.index])
-        if outcome.verdict is not Verdict.ACCEPTED:
-            return self._failed(outcome)
-        return self._compared(outcome, await self._wrong_return(test, outcome))
-
     async def _wrong_return(self, test: CallTest, outcome: Outcome) -> str | None:
         encoded = outcome.report.get("value")
         if outcome.report.get("ended") == "not_plain":
@@ -140,7 +134,7 @@ class TestRun:
         nonce = secrets.token_bytes(16)
         asserting = Program(source=test.source.encode(), mode="assert", fn_name=self.job.fn_name)
         outcome, judged = await self.submission.run_joined(
-            Run(self.program, b"", self.job.limits), Run(asserting, nonce, _asserting_limits(self.job.limits))
+            Run(self.program, self.given, self.job.limits), Run(asserting, nonce, _asserting_limits(self.job.limits))
         )
         if _ended(judged, nonce) == "needs_objects" and self.job.objects_in_process:
             return await self._assert_in_process(test)
@@ -237,10 +231,10 @@ def _shown(value: JsonValue) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A job that can be judged: what tells it from others, and the arguments of its function tests, encoded."""
+    """A job that can be judged: what tells it from others, and what its tests give to the program."""
 
     digest: bytes
-    arguments: tuple[bytes, ...]
+    inputs: tuple[bytes, ...]
 
 
 async def examine(job: JudgeJob) -> Examined:
@@ -253,11 +247,15 @@ async def examine(job: JudgeJob) -> Examined:
 
 def _examine(job: JudgeJob) -> Examined:
     _check_job(job)
-    arguments = tuple(_encode(index, test) for index, test in enumerate(job.tests) if isinstance(test, CallTest))
-    return Examined(_digest(job, arguments), arguments)
+    inputs = tuple(_input(index, test) for index, test in enumerate(job.tests))
+    return Examined(_digest(job, inputs), inputs)
 
 
-def _encode(index: int, test: CallTest) -> bytes:
+def _input(index: int, test: StdioTest | CallTest | AssertTest) -> bytes:
+    if isinstance(test, StdioTest):
+        return test.stdin
+    if isinstance(test, AssertTest):
+        return b""
     try:
         plain.dumps(test.output)
         plain.dumps(test.arguments)
@@ -267,7 +265,7 @@ def _encode(index: int, test: CallTest) -> bytes:
         raise BadJobError(f"test {index}: {error}") from error
 
 
-def _digest(job: JudgeJob, arguments: tuple[bytes, ...]) -> bytes:
+def _digest(job: JudgeJob, inputs: tuple[bytes, ...]) -> bytes:
     """The same for jobs that must end alike."""
     limits, compared = job.limits, job.checker
     described = (
@@ -277,10 +275,10 @@ def _digest(job: JudgeJob, arguments: tuple[bytes, ...]) -> bytes:
         *(compared.kind.value, compared.abs_tol, compared.rel_tol, compared.program, compared.language),
     )
     # `repr` tells apart all that is here, 4 from 4.0 and half a character from a whole one too, and takes no time.
-    parts = [repr(described).encode(), *arguments]
+    parts = [repr(described).encode(), *inputs]
     for test in job.tests:
         if isinstance(test, StdioTest):
-            parts += [test.stdin, test.stdout]
+            parts.append(test.stdout)
         else:
             expected = (test.output, test.maybe_wrapped) if isinstance(test, CallTest) else test.source
             parts.append(plain.dumps(expected))

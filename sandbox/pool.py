@@ -15,10 +15,11 @@ import asyncio
 import contextlib
 import heapq
 import logging
+import math
 import os
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from typing import Final, Protocol
 from sandbox import jail, languages, toolchain
 from sandbox.cache import ProgramCache
 from sandbox.dispatch import Dispatcher, Grant, TakenBackError
+from sandbox.inside import wire
 from sandbox.judge import CHECKER_LIMITS, Examined, InconclusiveError, NotCompiledError, TestRun, examine
 from sandbox.languages import Language, Tools
 from sandbox.models import (
@@ -53,6 +55,7 @@ log = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 3
 _QUICK_SECONDS: Final = 0.02
+_SERIES_SECONDS: Final = 0.04
 _LITTLE_BYTES: Final = 64 * 1024
 _SLOW_TO_COMPILE_BYTES: Final = 16 * 1024
 _MIB: Final = 1024 * 1024
@@ -384,7 +387,7 @@ class _Trial:
     ) -> None:
         self._dispatcher = dispatcher
         self._job = job
-        self._arguments = examined.arguments
+        self._inputs = examined.inputs
         self._program = program
         self._rooms = tuple(_rooms(job, language))
         self._checking = checking
@@ -396,7 +399,7 @@ class _Trial:
         self._end = len(job.tests)  # no test from here on needs to run
         self._left = set(self._todo)  # tests whose results are wanted and not there
         self._results: dict[int, TestResult] = {}
-        self._quick = False  # whether the last test was over at once
+        self._wall_seconds = math.inf  # of the last run; not finite where it was not over at once
         self._refusal: BadJobError | NotCompiledError | None = None  # of the test at `_end`, should it come to that
         self._starved: set[int] = set()  # to be run with the machine to itself, before any other
 
@@ -441,8 +444,34 @@ class _Trial:
 
     @property
     def _ahead(self) -> int:
-        """How many tests a slot has at a time: a second one waits in its socket and costs no one his turn for long."""
-        return 2 if self._quick and self._checking is None and not isinstance(self._job.tests[0], AssertTest) else 1
+        """How many runs a slot has at a time: a second one waits in its socket and costs no one his turn for long."""
+        return 2 if self._quick else 1
+
+    @property
+    def _quick(self) -> bool:
+        """Whether tests are over at once, and nothing but their input comes before them."""
+        alone = self._checking is None and not isinstance(self._job.tests[0], AssertTest)
+        return alone and self._wall_seconds < _QUICK_SECONDS
+
+    def _take(self, submission: Submission) -> list[int]:
+        """The next tests for a slot, one at least; several where they are quick, for they cost less together.
+
+        No more than twice what has ended, so that a wrong program costs little beyond its first failure; and where
+        others could run them, no more than a share.
+        """
+        taken = [heapq.heappop(self._todo)]
+        if not self._quick or submission.longest_series == 1:
+            return taken
+        lanes = self._lanes + self._dispatcher.spare
+        share = self._end - taken[0] if lanes == 1 else math.ceil(len(self._todo) / (2 * lanes))
+        for_so_long = int(_SERIES_SECONDS / self._wall_seconds)
+        count = min(submission.longest_series, 2 * len(self._results), share, for_so_long)
+        while len(taken) < count and self._wanting and self._is_small(taken[-1]) and self._is_small(self._todo[0]):
+            taken.append(heapq.heappop(self._todo))
+        return taken
+
+    def _is_small(self, index: int) -> bool:
+        return len(self._inputs[index]) <= wire.LARGEST_INPUT_BYTES
 
     async def _lane(self, lanes: asyncio.TaskGroup, *, borrowed: bool = False) -> None:
         """Take tests until none is left, or on a borrowed slot until somebody else wants it."""
@@ -480,31 +509,36 @@ class _Trial:
         Where tests are quick, each is sent before the last has ended.
         """
         turn_ends = time.monotonic() + turn_seconds
-        started: deque[tuple[int, asyncio.Task[None]]] = deque()
+        started: deque[tuple[list[int], asyncio.Task[None]]] = deque()
         async with self._submission(grant) as submission:
             over = False
             try:
                 while True:
                     while self._wanting and not over and len(started) < self._ahead:
-                        index = heapq.heappop(self._todo)
-                        started.append((index, asyncio.create_task(self._test(index, submission))))
+                        indices = self._take(submission)
+                        started.append((indices, asyncio.create_task(self._run(indices, submission))))
                         self._spread(lanes)
-                    if not started or started[0][0] >= self._end:
+                    if not started or started[0][0][0] >= self._end:
                         return
                     async with grant.while_granted():
                         await started[0][1]
-                    started.popleft()
+                    self._put_back(started.popleft()[0])
                     self._dispatcher.note_end(grant)
                     over = self._dispatcher.others_wait and time.monotonic() >= turn_ends
             finally:
                 await self._take_back(started)
 
-    async def _take_back(self, started: Iterable[tuple[int, asyncio.Task[None]]]) -> None:
+    async def _take_back(self, started: Iterable[tuple[list[int], asyncio.Task[None]]]) -> None:
         """End tests whose results nobody waits for; those that had none are to be run."""
-        for _, test in started:
-            test.cancel()
-        await asyncio.gather(*(test for _, test in started), return_exceptions=True)
-        for index, _ in started:
+        for _, running in started:
+            running.cancel()
+        await asyncio.gather(*(running for _, running in started), return_exceptions=True)
+        for indices, _ in started:
+            self._put_back(indices)
+
+    def _put_back(self, indices: Iterable[int]) -> None:
+        """Those of the tests that have not been run are to be run."""
+        for index in indices:
             if index not in self._results and index not in self._starved:
                 heapq.heappush(self._todo, index)
 
@@ -512,19 +546,28 @@ class _Trial:
         if self._wanting and self._dispatcher.spare:
             lanes.create_task(self._lane(lanes, borrowed=True))
 
-    async def _test(self, index: int, submission: Submission) -> None:
-        """Run a test, again where the first time says nothing. One that starved is to be run alone."""
-        test = self._test_run(index, submission)
+    async def _run(self, indices: Sequence[int], submission: Submission) -> None:
+        """Run tests; of several perhaps the first ones alone."""
+        tests = [self._test_run(index, submission) for index in indices]
+        if len(tests) == 1:
+            await self._settle(tests[0], tests[0].run())
+            return
+        outcomes = await submission.run_series(self._program, [test.given for test in tests], self._job.limits)
+        for test, outcome in zip(tests, outcomes, strict=False):
+            await self._settle(test, test.conclude(outcome))
+
+    async def _settle(self, test: TestRun, result: Awaitable[TestResult]) -> None:
+        """Record a result, run again where the first time says nothing. One that starved is to be run alone."""
         try:
             try:
-                self._record(await test.run())
+                self._record(await result)
             except InconclusiveError as error:
                 if error.starved:
-                    self._starved.add(index)
+                    self._starved.add(test.index)
                 else:
                     await self._test_for_good(test)
         except (BadJobError, NotCompiledError) as error:
-            self._refuse(index, error)
+            self._refuse(test.index, error)
 
     async def _run_alone(self, index: int) -> None:
         async with self._dispatcher.everything() as grant, self._submission(grant) as submission:
@@ -561,12 +604,13 @@ class _Trial:
             self._decided.set()
 
     def _test_run(self, index: int, submission: Submission) -> TestRun:
-        return TestRun(self._job, index, self._program, submission, self._checking, self._arguments, self._note)
+        given = self._inputs[index]
+        return TestRun(self._job, index, self._program, submission, given, self._checking, self._note)
 
     def _note(self, outcome: Outcome) -> None:
         # What it has printed is held in the memory of its slot until it is compared, which is then the next test's too.
         printed = len(outcome.stdout) + len(outcome.stderr)
-        self._quick = outcome.wall_seconds < _QUICK_SECONDS and printed < _LITTLE_BYTES
+        self._wall_seconds = max(outcome.wall_seconds, 1e-3) if printed < _LITTLE_BYTES else math.inf
 
     @asynccontextmanager
     async def _submission(self, grant: Grant) -> AsyncIterator[Submission]:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from sandbox import frames
 from sandbox.frames import Frame
 from sandbox.languages import Tools
+from sandbox.models import Limits
 from sandbox.runs import Outcome, Program, Room, Run, SlotDiedError
 
 _GRACE_SECONDS: Final = 30.0  # beyond the wall limit of a run: the agent gives up sooner
@@ -138,6 +139,8 @@ class Agent:
 class RemoteSubmission:
     """A submission that an agent holds. Its first program crosses the border once."""
 
+    longest_series = 1
+
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
         self._kept: Program | None = None
@@ -147,6 +150,10 @@ class RemoteSubmission:
         described, blobs = frames.described_run(run, with_program=run.program is not self._kept)
         outcome, *_ = await self._outcomes("run", (run,), blobs, run=described, room=room)
         return outcome
+
+    async def run_series(self, program: Program, inputs: Sequence[bytes], limits: Limits) -> list[Outcome]:
+        """Run the program on the first input."""
+        return [await self.run(Run(program, inputs[0], limits))]
 
     async def run_joined(self, candidate: Run, asserting: Run) -> tuple[Outcome, Outcome]:
         """Run both at once."""

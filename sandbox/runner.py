@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sandbox.inside import plain, wire
@@ -43,24 +43,42 @@ async def run(
     own: list[int] = []
     try:
         fds = _descriptors(session, program, stdin, channel, own)
-        task = _task(program, limits, fds)
+        task = _task(program, limits, tuple(fds))
         ending = await session.run(ticket, task, fds, limits, program.least_processes, counted=counted)
         product = _read_product(ending, limits)
-        if program.mode != "call" or os.fstat(fds["report"]).st_size <= _LONGEST_REPORT:
-            return _outcome(ending, fds, limits, product, program.mode)
-        # In a thread: what a program returns may be long, and made to be slow to read.
-        reading = asyncio.ensure_future(asyncio.to_thread(_outcome, ending, fds, limits, product, program.mode))
-        try:
-            return await asyncio.shield(reading)
-        finally:
-            await asyncio.wait({reading})  # cancelled or not: it reads descriptors that are about to be closed
+        return await _outcome_of(ending, fds, limits, product, program.mode)
     finally:
         for fd in own:
             os.close(fd)
         session.release(ticket)
 
 
-def _task(program: Program, limits: Limits, fds: Mapping[str, int]) -> wire.Task:
+async def run_series(session: Session, program: Program, inputs: Sequence[bytes], limits: Limits) -> list[Outcome]:
+    """Run a Python program on the first inputs, one at least. Raises SlotDiedError when we failed.
+
+    No more than `wire.LONGEST_SERIES`, none of them larger than `wire.LARGEST_INPUT_BYTES`.
+    """
+    ticket = session.hold()
+    own: list[int] = []
+    try:
+        task = _task(program, limits, wire.SERIES_NAMES)
+        endings, own = await session.run_series(ticket, task, session.sealed(program.source), inputs, limits)
+        outcomes = []
+        for ending, printed in endings:
+            if printed is None:
+                fds = dict(zip(("stdout", "stderr", "report"), own, strict=True))
+                outcomes.append(await _outcome_of(ending, fds, limits, None, program.mode))
+            else:
+                overflow = max(len(printed.stdout), len(printed.stderr)) > limits.output_bytes
+                outcomes.append(_outcome(ending, printed, limits, overflow=overflow))
+        return outcomes
+    finally:
+        for fd in own:
+            os.close(fd)
+        session.release(ticket)
+
+
+def _task(program: Program, limits: Limits, names: tuple[str, ...]) -> wire.Task:
     return wire.Task(
         mode=program.mode,
         output_bytes=limits.output_bytes,
@@ -68,9 +86,9 @@ def _task(program: Program, limits: Limits, fds: Mapping[str, int]) -> wire.Task
         environment=program.environment or {},
         fn_name=program.fn_name,
         image=program.image is not None,
-        copies={name: f"/tmp/{name[5:]}" for name in fds if name.startswith("file:")},  # noqa: S108
+        copies={name: f"/tmp/{name[5:]}" for name in names if name.startswith("file:")},  # noqa: S108
         product=program.product,
-        names=tuple(fds),
+        names=names,
     )
 
 
@@ -124,17 +142,47 @@ def _read(fd: int, at_most: int) -> bytes:
     return bytes(chunks)
 
 
-def _outcome(ending: Ending, fds: Mapping[str, int], limits: Limits, product: bytes | None, mode: str) -> Outcome:
-    stderr = _read(fds["stderr"], _STDERR_BYTES)
-    report = _read_report(fds, limits, carries_data=mode == "call")
-    overflow = max(os.fstat(fds[name]).st_size for name in ("stdout", "stderr")) > limits.output_bytes
+async def _outcome_of(
+    ending: Ending, fds: Mapping[str, int], limits: Limits, product: bytes | None, mode: str
+) -> Outcome:
+    """The outcome of a run whose output is in files. They may be closed when this has returned, or was cancelled."""
+
+    def read() -> Outcome:
+        longest = max(os.fstat(fds[name]).st_size for name in ("stdout", "stderr"))
+        printed = _read_printed(fds, limits, carries_data=mode == "call")
+        return _outcome(ending, printed, limits, overflow=longest > limits.output_bytes, product=product)
+
+    if mode != "call" or os.fstat(fds["report"]).st_size <= _LONGEST_REPORT:
+        return read()
+    # In a thread: what a program returns may be long, and made to be slow to read.
+    reading = asyncio.ensure_future(asyncio.to_thread(read))
+    try:
+        return await asyncio.shield(reading)
+    finally:
+        await asyncio.wait({reading})
+
+
+def _read_printed(fds: Mapping[str, int], limits: Limits, *, carries_data: bool) -> wire.Printed:
+    """What a run has written, as far as it is wanted."""
+    report = b""
+    # Without data nothing of ours is so long.
+    if "report" in fds and (carries_data or os.fstat(fds["report"]).st_size <= _LONGEST_REPORT):
+        report = _read(fds["report"], limits.output_bytes + 1024)
+    return wire.Printed(_read(fds["stdout"], limits.output_bytes), _read(fds["stderr"], _STDERR_BYTES), report)
+
+
+def _outcome(
+    ending: Ending, printed: wire.Printed, limits: Limits, *, overflow: bool, product: bytes | None = None
+) -> Outcome:
+    stderr = printed.stderr
+    report = _read_report(printed.report)
     verdict, message = _classify(ending, limits, overflow, stderr, report)
     signal_number = os.WTERMSIG(ending.status) if os.WIFSIGNALED(ending.status) else None
     memory = ending.peak_bytes if ending.peak_bytes is not None else ending.rss_bytes
     return Outcome(
         verdict=verdict,
         message=message,
-        stdout=_read(fds["stdout"], limits.output_bytes),
+        stdout=printed.stdout,
         stderr=stderr,
         exit_code=os.waitstatus_to_exitcode(ending.status) if signal_number is None else None,
         signal=signal_number,
@@ -152,14 +200,9 @@ _LONGEST_MESSAGE: Final = 16_384
 _LONGEST_REPORT: Final = 32_768
 
 
-def _read_report(fds: Mapping[str, int], limits: Limits, *, carries_data: bool) -> Mapping[str, Any]:
-    if "report" not in fds:
-        return {}
-    size = os.fstat(fds["report"]).st_size
-    if not carries_data and size > _LONGEST_REPORT:
-        return {}  # nothing of ours is so long
+def _read_report(encoded: bytes) -> Mapping[str, Any]:
     try:
-        said = plain.envelope(_read(fds["report"], limits.output_bytes + 1024))
+        said = plain.envelope(encoded)
     except plain.MalformedError:  # there is none, or a program wrote there what it liked
         return {}
     return {**said, "message": _sentence(said.get("message"))}

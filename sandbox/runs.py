@@ -8,7 +8,7 @@ Whatever goes wrong on the far side is `SlotDiedError`, which says nothing about
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -74,8 +74,19 @@ class Room:
 class Submission(Protocol):
     """One program and whatever judges it, for as long as its tests take."""
 
+    @property
+    def longest_series(self) -> int:
+        """How many runs are told at once; 1 where that saves nothing."""
+
     async def run(self, run: Run, *, room: int = 0) -> Outcome:
         """Run a program once. Cancelling the call leaves it to `close` to end the program. Raises SlotDiedError."""
+
+    async def run_series(self, program: Program, inputs: Sequence[bytes], limits: Limits) -> list[Outcome]:
+        """Run a Python program on small inputs, one after the other, for less than as many runs would cost.
+
+        It goes on as long as the program ends well, at once and with little output: the outcomes of the first inputs,
+        at least of one. No more than `longest_series`. Raises SlotDiedError.
+        """
 
     async def run_joined(self, candidate: Run, asserting: Run) -> tuple[Outcome, Outcome]:
         """Run both at once, in the first room and the second, with one socket between them. Raises SlotDiedError."""

@@ -16,7 +16,7 @@ import os
 import socket
 import subprocess
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,7 @@ from sandbox.inside import wire
 from sandbox.models import Limits
 from sandbox.runs import Room, SlotDiedError
 
-_Answered = tuple[wire.Answer | wire.Message, list[int]]
+_Answered = tuple[wire.Answer | wire.Series | wire.Message, list[int]]
 
 _START_SECONDS: Final = 30.0
 _END_SECONDS: Final = 10.0
@@ -337,38 +337,69 @@ class Session:
         counted: bool = True,
     ) -> Ending:
         """Run the program once. The caller keeps its descriptors. `counted`: the slot's memory is that of this run."""
-        held_to = wire.Limits(
+        held_to = self._held_to(limits, max(limits.processes, least_processes), counted=counted)
+        answer, products = await self._answer_to(ticket, wire.Request(held_to, task), list(fds.values()), limits)
+        if not isinstance(answer, wire.Answer):
+            raise self._broken(answer, products)
+        return self._ending(answer, products[0] if products else None)
+
+    async def run_series(
+        self, ticket: int, task: wire.Task, source: int, inputs: Sequence[bytes], limits: Limits
+    ) -> tuple[list[tuple[Ending, wire.Printed | None]], list[int]]:
+        """Run the program on the first of the inputs, or on more of them, as long as it ends well and at once.
+
+        What the last has printed may come as descriptors of standard output, standard error and report, which are the
+        caller's then.
+        """
+        request = wire.Request(self._held_to(limits, limits.processes), task, inputs=inputs)
+        answer, products = await self._answer_to(ticket, request, [source], limits)
+        if not isinstance(answer, list) or not 0 < len(answer) <= len(inputs):
+            raise self._broken(answer, products)
+        return [(self._ending(one, None), printed) for one, printed in answer], products
+
+    def _held_to(self, limits: Limits, processes: int, *, counted: bool = True) -> wire.Limits:
+        return wire.Limits(
             cpu_seconds=limits.cpu_seconds,
             wall_seconds=limits.wall,
             memory_bytes=limits.memory_mb * _MIB,
             output_bytes=limits.output_bytes,
-            processes=max(limits.processes, least_processes),
+            processes=processes,
             memory_is_watched=self._slot.memory is None,
             counted=counted,
             idle_ceiling_bytes=self._slot.idle_ceiling_bytes,
         )
-        try:
-            ahead = min(self._held) < ticket
-            answer, products = await self._answer_to(wire.Request(held_to, task, ahead), fds, limits)
-            if isinstance(answer, wire.Answer) and answer.reason == wire.ASK_AGAIN:
-                await self._until_first(ticket)
-                answer, products = await self._answer_to(wire.Request(held_to, task), fds, limits)
-        except (TimeoutError, EOFError, OSError) as error:
-            raise SlotDiedError(f"no answer from the submission's init: {error!r}") from error
-        if not isinstance(answer, wire.Answer):
-            for fd in products:
-                os.close(fd)
-            raise SlotDiedError(f"the run could not be set up: {answer.get('failure')}")
+
+    def _ending(self, answer: wire.Answer, product: int | None) -> Ending:
         if answer.held_bytes >= 0:
             self._slot.note_idle(answer.held_bytes)
-        return Ending.of(answer, products[0] if products else None, memory_is_watched=held_to.memory_is_watched)
+        return Ending.of(answer, product, memory_is_watched=self._slot.memory is None)
 
-    async def _answer_to(self, request: wire.Request, fds: Mapping[str, int], limits: Limits) -> _Answered:
+    @staticmethod
+    def _broken(answer: object, products: list[int]) -> SlotDiedError:
+        for fd in products:
+            os.close(fd)
+        reason = answer.get("failure") if isinstance(answer, dict) else "an answer to something else"
+        return SlotDiedError(f"the run could not be set up: {reason}")
+
+    async def _answer_to(self, ticket: int, request: wire.Request, fds: list[int], limits: Limits) -> _Answered:
+        """What the init says to a request. Raises SlotDiedError."""
+        seconds = max(1, len(request.inputs)) * (limits.wall * wire.WALL_STRETCH + _GRACE_SECONDS)
+        try:
+            ahead = min(self._held) < ticket
+            answer, products = await self._exchange(request._replace(ahead=ahead), fds, seconds)
+            if isinstance(answer, wire.Answer) and answer.reason == wire.ASK_AGAIN:
+                await self._until_first(ticket)
+                answer, products = await self._exchange(request, fds, seconds)
+        except (TimeoutError, EOFError, OSError) as error:
+            raise SlotDiedError(f"no answer from the submission's init: {error!r}") from error
+        return answer, products
+
+    async def _exchange(self, request: wire.Request, fds: list[int], seconds: float) -> _Answered:
         answered: asyncio.Future[_Answered] = self._loop.create_future()
-        wire.send_bytes(self._channel, request.encoded(), list(fds.values()))
+        wire.send_bytes(self._channel, request.encoded(), fds)
         self._asked.append(answered)
         # A request before it may be waiting in the socket, too.
-        async with asyncio.timeout(len(self._asked) * (limits.wall * wire.WALL_STRETCH + _GRACE_SECONDS)):
+        async with asyncio.timeout(len(self._asked) * seconds):
             return await answered
 
     def _answered(self) -> None:

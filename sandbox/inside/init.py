@@ -231,9 +231,9 @@ def _open_product(path: str | None) -> int | None:
 
 
 # Made once, in the zygote.
-_PROGRAM_FILTER: Final = kernel.Filter(syscalls.program_filter())
-_SUBMISSION_FILTERS: Final = {
-    accounted: kernel.Filter(syscalls.submission_filter(memory_is_accounted=accounted)) for accounted in (False, True)
+_SUBMISSION_FILTER: Final = kernel.Filter(syscalls.submission_filter())
+_PROGRAM_FILTERS: Final = {
+    accounted: kernel.Filter(syscalls.program_filter(memory_is_accounted=accounted)) for accounted in (False, True)
 }
 
 
@@ -241,7 +241,6 @@ class _NamespaceInit(Init):
     def __init__(self, channel: Socket) -> None:
         super().__init__(channel)
         self._tmpfs = ""
-        self.context.filter = _PROGRAM_FILTER.address
 
     def load(self, request: wire.Message, fds: list[int]) -> None:
         """Enter the root directory of the language, with a /proc and a /tmp of our own."""
@@ -263,7 +262,8 @@ class _NamespaceInit(Init):
         os.chroot(root)
         self._mount_tmp()
         self.make_ready()
-        _SUBMISSION_FILTERS[bool(request["memory_is_accounted"])].install()
+        self.context.filter = _PROGRAM_FILTERS[bool(request["memory_is_accounted"])].address
+        _SUBMISSION_FILTER.install()
         gc.freeze()
 
     def _mount_tmp(self) -> None:
@@ -284,7 +284,7 @@ class Watch:
     def __init__(self, run: native.Run, request: wire.Request) -> None:
         self.pid: int = run.pid
         self._run = run
-        limits, task, _ = request
+        limits, task, *_ = request
         self._stdout: int = run.fds[task.names.index("stdout")]
         self._cpu_seconds = limits.cpu_seconds
         self._output_bytes = limits.output_bytes

@@ -46,12 +46,16 @@
 #define LOOK_MS 50 /* when the caller looks at a program that has not ended, the first time; then as `Watch` says */
 #define LOOK_AT_MEMORY_MS 4
 
-enum event { CLOSED, MESSAGE, TO_START, BECAME, RUNNING, ENDED };
-enum kind { RUN = 1, ANSWER = 2 };
+enum event { CLOSED, MESSAGE, TO_START, BECAME, RUNNING, ENDED, GONE };
+enum kind { RUN = 1, ANSWER = 2, SERIES = 3 };
 
 /* `reason` of an answer: the run before it has printed so much that its memory is to be given back first. */
 #define ASK_AGAIN 7
 #define LITTLE_BYTES (64 * 1024)
+
+/* Of one test of a series: what prints more ends it, and is read by the far side. */
+#define MAX_PRINTED_BYTES (4 * 1024)
+#define MAX_REPLY_BYTES (64 * 1024)
 
 /* How much more the slot may hold when a program is dead: it may have left the group full, and what comes then is ours.
  */
@@ -70,6 +74,7 @@ struct context {
     int64_t channel, proc_fd, code_fd, cores;
     int64_t filter; /* struct sock_fprog *; 0 where there are no namespaces and the caller puts up the walls */
     int64_t complaint, complaint_bytes;
+    int64_t series; /* struct series *, which no fork inherits */
     int64_t tmp_changed_at_ns;
     int64_t limit_fd, peak_fd, usage_fd, stat_fd, events_fd, cpu_fd; /* of the slot's control group, or -1 */
 };
@@ -82,6 +87,7 @@ struct request {
     int64_t idle_ceiling_bytes;
     int64_t by_hand; /* the caller has to do something before or after it */
     int64_t ahead;   /* it was sent before what the last run printed was given back */
+    int64_t n_inputs, inputs_at; /* of a series: their lengths and what they are, in the message */
     int64_t n_fds, places[MAX_FDS];
 };
 
@@ -89,6 +95,19 @@ struct answer {
     int64_t kind, status, reason, cpu_us, wall_us, rss_kb, starved_us, one_process;
     int64_t peak_bytes, kills, group_cpu_us; /* -1 where nobody counts */
     int64_t held_bytes;                      /* by the idle slot before the run, without page cache */
+};
+
+/* What one test of a series printed follows; descriptors carry that of the last where the lengths are -1. */
+struct record {
+    struct answer answer;
+    int64_t stdout_bytes, stderr_bytes, report_bytes;
+};
+
+/* What is no business of a program: the inputs of later tests, and what earlier ones have printed. */
+struct series {
+    int64_t input_at, inputs_bytes, reply_bytes;
+    char inputs[MAX_MESSAGE_BYTES];
+    char reply[MAX_REPLY_BYTES];
 };
 
 struct run {
@@ -325,14 +344,18 @@ static const char *become(const struct context *context, const struct run *run)
     return NULL;
 }
 
-/* A page that forks share with their init. */
-int64_t native_new_complaint(struct context *context)
+/* A page that forks share with their init, and what they do not even see of it. */
+int64_t native_new_pages(struct context *context)
 {
     context->complaint_bytes = sysconf(_SC_PAGESIZE);
     void *page = mmap(NULL, context->complaint_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED)
         return -errno;
     context->complaint = (int64_t)page;
+    page = mmap(NULL, sizeof(struct series), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED || madvise(page, sizeof(struct series), MADV_DONTFORK) != 0)
+        return -errno;
+    context->series = (int64_t)page;
     return 0;
 }
 
@@ -461,26 +484,74 @@ int native_finish(const struct context *context, struct run *run)
     return context->filter && is_untouched(context);
 }
 
-/* Send the answer, with a descriptor where `product_fd` is one. */
-int64_t native_answer(const struct context *context, struct run *run, int product_fd)
+static int64_t send_all(const struct context *context, void *bytes, size_t length, const int32_t *fds, int n_fds)
 {
     union {
-        char bytes[CMSG_SPACE(sizeof(int))];
+        char bytes[CMSG_SPACE(3 * sizeof(int32_t))];
         struct cmsghdr align;
     } control;
-    struct iovec part = {&run->answer, sizeof run->answer};
+    struct iovec part = {bytes, length};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    run->answer.kind = ANSWER;
-    if (product_fd >= 0) {
+    if (n_fds > 0) {
         message.msg_control = control.bytes;
-        message.msg_controllen = sizeof control.bytes;
+        message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int32_t));
         struct cmsghdr *head = CMSG_FIRSTHDR(&message);
         head->cmsg_level = SOL_SOCKET;
         head->cmsg_type = SCM_RIGHTS;
-        head->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(head), &product_fd, sizeof(int));
+        head->cmsg_len = CMSG_LEN(n_fds * sizeof(int32_t));
+        memcpy(CMSG_DATA(head), fds, n_fds * sizeof(int32_t));
     }
     return sendmsg(context->channel, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* The descriptors of a test of a series, behind that of the source, which all of them share. */
+enum series_fd { SOURCE, STDIN, STDOUT, STDERR, REPORT, SERIES_FDS };
+
+static int is_series(const struct run *run)
+{
+    return run->request.n_inputs > 0;
+}
+
+/* Put the answer at the end of the reply: 1 where all that was printed is in it, too. */
+static int add_record(struct series *series, struct run *run)
+{
+    struct record record;
+    struct stat found;
+    int64_t sizes[3], total = 0;
+    run->answer.kind = SERIES;
+    record.answer = run->answer;
+    for (int i = 0; i < 3; i++) {
+        sizes[i] = fstat(run->fds[STDOUT + i], &found) == 0 ? found.st_size : MAX_PRINTED_BYTES + 1;
+        total = sizes[i] > MAX_PRINTED_BYTES ? MAX_PRINTED_BYTES + 1 : total + sizes[i];
+    }
+    int inlined = total <= MAX_PRINTED_BYTES;
+    char *end = series->reply + series->reply_bytes, *text = end + sizeof record;
+    for (int i = 0; i < 3 && inlined; i++) {
+        inlined = pread(run->fds[STDOUT + i], text, sizes[i], 0) == sizes[i];
+        text += sizes[i];
+    }
+    record.stdout_bytes = inlined ? sizes[0] : -1;
+    record.stderr_bytes = inlined ? sizes[1] : -1;
+    record.report_bytes = inlined ? sizes[2] : -1;
+    memcpy(end, &record, sizeof record);
+    series->reply_bytes += sizeof record + (inlined ? total : 0);
+    return inlined;
+}
+
+/* Send the answers, with the descriptors of what the last has printed unless that is `inlined`. */
+static int64_t send_series(const struct context *context, const struct run *run, int inlined)
+{
+    struct series *series = (void *)context->series;
+    return send_all(context, series->reply, series->reply_bytes, run->fds + STDOUT, inlined ? 0 : 3);
+}
+
+/* Send the answer, with a descriptor where `product_fd` is one; that of a series with those before it. */
+int64_t native_answer(const struct context *context, struct run *run, int product_fd)
+{
+    if (is_series(run))
+        return send_series(context, run, add_record((void *)context->series, run));
+    run->answer.kind = ANSWER;
+    return send_all(context, &run->answer, sizeof run->answer, &product_fd, product_fd >= 0);
 }
 
 void native_close_descriptors(struct run *run)
@@ -525,6 +596,88 @@ static int first_look_ms(const struct context *context, const struct request *re
     return milliseconds < 2 ? 2 : milliseconds;
 }
 
+/* Make the descriptors for the next input of a series: 0, or -errno. */
+static int64_t open_next(struct series *series, struct run *run)
+{
+    static const char *const names[] = {"stdin", "stdout", "stderr", "report"};
+    static const int places[] = {0, 1, 2, FIRST_PLACE};
+    int64_t length;
+    if (series->input_at + (int64_t)sizeof length > series->inputs_bytes)
+        return -EPROTO;
+    memcpy(&length, series->inputs + series->input_at, sizeof length);
+    series->input_at += sizeof length;
+    if (length < 0 || length > series->inputs_bytes - series->input_at)
+        return -EPROTO;
+    for (int i = STDIN; i < SERIES_FDS; i++) {
+        run->fds[i] = memfd_create(names[i - STDIN], MFD_CLOEXEC | (i == STDIN ? MFD_ALLOW_SEALING : 0));
+        if (run->fds[i] < 0)
+            return -errno;
+        run->request.places[i] = places[i - STDIN];
+        run->n_fds = i + 1;
+    }
+    errno = EIO;
+    if (pwrite(run->fds[STDIN], series->inputs + series->input_at, length, 0) != length)
+        return -errno;
+    series->input_at += length;
+    if (fcntl(run->fds[STDIN], F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
+        return -errno;
+    return 0;
+}
+
+static void close_last(struct run *run)
+{
+    for (int i = STDIN; i < run->n_fds; i++)
+        close(run->fds[i]);
+    run->n_fds = 1;
+    run->printed_bytes = 0;
+}
+
+/* Start the program of the request, and wait a moment for its end: 1, or what the caller is told. */
+static int64_t run_once(const struct context *context, struct run *run)
+{
+    const struct complaint *complaint = (const void *)context->complaint;
+    int64_t done = native_start(context, run);
+    if (done == 0)
+        return BECAME;
+    if (done > 0)
+        done = native_wait(context, run, first_look_ms(context, &run->request), 0);
+    if (done <= 0)
+        return done == 0 ? RUNNING : done == -EPIPE ? CLOSED : done;
+    return native_finish(context, run) && !complaint->error ? GONE : ENDED;
+}
+
+/* Run the program of a series on its inputs, one after the other, as long as it ends well, at once and prints little;
+ * answer for all that were run. GONE, or what the caller is told; what it answers then is the last. */
+static int64_t run_series(const struct context *context, struct run *run)
+{
+    struct series *series = (void *)context->series;
+    char *inputs = run->message + run->request.inputs_at;
+    series->inputs_bytes = run->length - run->request.inputs_at;
+    if (run->n_fds != 1 || run->request.inputs_at < (int64_t)sizeof run->request || series->inputs_bytes < 0)
+        return -EPROTO;
+    memcpy(series->inputs, inputs, series->inputs_bytes);
+    memset(inputs, 0, series->inputs_bytes);
+    series->input_at = series->reply_bytes = 0;
+    for (int64_t left = run->request.n_inputs; left > 0; left--) {
+        int64_t done = open_next(series, run);
+        done = done < 0 ? done : run_once(context, run);
+        if (done != GONE)
+            return done;
+        int inlined = add_record(series, run);
+        int64_t room = MAX_REPLY_BYTES - series->reply_bytes - MAX_PRINTED_BYTES - 2 * (int64_t)sizeof(struct record);
+        int ends = left == 1 || !inlined || run->answer.status != 0 || room < 0;
+        if (ends)
+            done = send_series(context, run, inlined);
+        if (inlined)
+            close_last(run);
+        if (done < 0)
+            return done == -EPIPE ? CLOSED : done;
+        if (ends)
+            break;
+    }
+    return GONE;
+}
+
 /* Answer requests as long as their programs end at once; return where the caller is needed.
  *
  * CLOSED: the far side is gone. MESSAGE: something else than a run. TO_START: a run that the caller has to start.
@@ -532,7 +685,6 @@ static int first_look_ms(const struct context *context, const struct request *re
  * is counted, and has left something in /tmp or a complaint; to be answered. The caller closes the descriptors. */
 int64_t native_serve(const struct context *context, struct run *run)
 {
-    const struct complaint *complaint = (const void *)context->complaint;
     for (;;) {
         int64_t length = receive(context, run);
         if (length <= 0)
@@ -544,25 +696,17 @@ int64_t native_serve(const struct context *context, struct run *run)
         int64_t done;
         if (run->request.ahead && run->printed_bytes > LITTLE_BYTES) {
             memset(&run->answer, 0, sizeof run->answer);
+            run->answer.kind = ANSWER;
             run->answer.reason = ASK_AGAIN;
-            done = native_answer(context, run, -1);
-            native_close_descriptors(run);
-            if (done < 0)
-                return done == -EPIPE ? CLOSED : done;
-            continue;
-        }
-        if (!context->filter || run->request.by_hand)
+            done = send_all(context, &run->answer, sizeof run->answer, NULL, 0);
+        } else if (!context->filter || run->request.by_hand) {
             return TO_START;
-        done = native_start(context, run);
-        if (done == 0)
-            return BECAME;
-        if (done > 0)
-            done = native_wait(context, run, first_look_ms(context, &run->request), 0);
-        if (done <= 0)
-            return done == 0 ? RUNNING : done == -EPIPE ? CLOSED : done;
-        if (!native_finish(context, run) || complaint->error)
-            return ENDED;
-        done = native_answer(context, run, -1);
+        } else {
+            done = is_series(run) ? run_series(context, run) : run_once(context, run);
+            if (done != GONE)
+                return done;
+            done = is_series(run) ? 0 : native_answer(context, run, -1);
+        }
         native_close_descriptors(run);
         if (done < 0)
             return done == -EPIPE ? CLOSED : done;

@@ -39,7 +39,8 @@ class Context(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("channel", "proc_fd", "code_fd", "cores")),
-        *((name, ctypes.c_int64) for name in ("filter", "complaint", "complaint_bytes", "tmp_changed_at_ns")),
+        *((name, ctypes.c_int64) for name in ("filter", "complaint", "complaint_bytes", "series")),
+        ("tmp_changed_at_ns", ctypes.c_int64),
         *((f"{name}_fd", ctypes.c_int64) for name in wire.GROUP_FILES),
     )
 
@@ -104,7 +105,7 @@ def load(path: str) -> None:
     """Open the library. Raises OSError where it is not there or cannot be run here."""
     global _library
     _library = ctypes.PyDLL(path)
-    for name in ("new_complaint", "serve", "start", "wait", "answer", "clone", "drop_bounding_set"):
+    for name in ("new_pages", "serve", "start", "wait", "answer", "clone", "drop_bounding_set"):
         getattr(_library, f"native_{name}").restype = ctypes.c_int64
     sizes = (ctypes.c_int64 * 4)()
     _library.native_sizes(sizes)
@@ -119,7 +120,7 @@ _TASK_OFFSET: Final = Run.message.offset + wire.REQUEST_BYTES
 def new_context(channel_fd: int) -> Context:
     """A context in which nothing is open yet."""
     context = Context(channel=channel_fd)
-    _checked(_library.native_new_complaint(ctypes.byref(context)), "mmap")
+    _checked(_library.native_new_pages(ctypes.byref(context)), "mmap")
     for name in ("proc_fd", "code_fd", *(f"{name}_fd" for name in wire.GROUP_FILES)):
         setattr(context, name, _NONE)
     context.cores = len(os.sched_getaffinity(0))

@@ -137,17 +137,17 @@ SIGNALS_SCOPED: Final = 6
 _AUDIT_ARCH: Final = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 
 
-def submission_filter(*, memory_is_accounted: bool) -> bytes:
+def submission_filter() -> bytes:
     """What the init of a submission and everything below it may not do."""
-    rules = dict.fromkeys(numbers(_KILLED), _KILL) | _refused()
+    return assemble(dict.fromkeys(numbers(_KILLED), _KILL) | _refused())
+
+
+def program_filter(*, memory_is_accounted: bool) -> bytes:
+    """What a program may not do beyond that."""
+    rules = dict.fromkeys(numbers(_MOUNTS), _KILL)
     if not memory_is_accounted:
         rules |= dict.fromkeys(numbers(_UNACCOUNTED_MEMORY), _ENOSYS)
-    return assemble(rules)
-
-
-def program_filter() -> bytes:
-    """What a program may not do beyond that."""
-    return assemble(dict.fromkeys(numbers(_MOUNTS), _KILL), check_flags=False)
+    return assemble(rules, check_flags=False)
 
 
 def killed_and_refused() -> dict[int, int]:

@@ -11,7 +11,7 @@ import json
 import marshal
 import os
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 Message = dict[str, object]
@@ -47,9 +47,9 @@ _MAX_BYTES: Final = 128 * 1024
 _MAX_FDS: Final = 16
 _RUN: Final = 1
 _NOWHERE: Final = -1
-_HEADER: Final = struct.Struct(f"={12 + _MAX_FDS}q")
+_HEADER: Final = struct.Struct(f"={14 + _MAX_FDS}q")
 PROCESSES_OFFSET: Final = 8 * 5
-PLACES_OFFSET: Final = 8 * 12
+PLACES_OFFSET: Final = 8 * 14
 REQUEST_BYTES: Final = _HEADER.size
 
 ANSWER_FIELDS: Final = (
@@ -58,6 +58,13 @@ ANSWER_FIELDS: Final = (
 )
 _ANSWER: Final = struct.Struct(f"={len(ANSWER_FIELDS)}q")
 ANSWER_BYTES: Final = _ANSWER.size
+_PRINTED: Final = struct.Struct("=3q")
+_LENGTH: Final = struct.Struct("=q")
+
+# The names of the descriptors of a series: the first comes with it, the others are made for each of its runs.
+SERIES_NAMES: Final = ("source", "stdin", "stdout", "stderr", "report")
+LONGEST_SERIES: Final = 8
+LARGEST_INPUT_BYTES: Final = 4 * 1024  # of a run of a series
 
 
 class Task(NamedTuple):
@@ -98,11 +105,12 @@ class Limits(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One run, as it was asked for."""
+    """One run, as it was asked for; or a series of them, which differ in their inputs alone."""
 
     limits: Limits
     task: Task
     ahead: bool = False  # sent before what the last run printed was given back
+    inputs: Sequence[bytes] = ()  # of a series
 
     @classmethod
     def of(cls, message: bytes) -> Request:
@@ -113,8 +121,9 @@ class Request(NamedTuple):
 
     def encoded(self) -> bytes:
         """The request as bytes, for the descriptors that its task names."""
-        limits, task, ahead = self
-        places = [_PLACES.get(name, _NOWHERE) for name in task.names]
+        limits, task, ahead, inputs = self
+        places = [_PLACES.get(name, _NOWHERE) for name in (task.names[:1] if inputs else task.names)]
+        behind = task.encoded()
         header = _HEADER.pack(
             _RUN,
             limits.memory_bytes,
@@ -127,11 +136,13 @@ class Request(NamedTuple):
             limits.idle_ceiling_bytes,
             bool(task.copies) or task.product is not None,
             ahead,
+            len(inputs),
+            REQUEST_BYTES + len(behind),
             len(places),
             *places,
             *[_NOWHERE] * (_MAX_FDS - len(places)),
         )
-        return header + task.encoded()
+        return b"".join([header, behind, *(part for given in inputs for part in (_LENGTH.pack(len(given)), given))])
 
 
 class Answer(NamedTuple):
@@ -149,6 +160,17 @@ class Answer(NamedTuple):
     kills: int
     group_cpu_us: int
     held_bytes: int
+
+
+class Printed(NamedTuple):
+    """What a run of a series has written."""
+
+    stdout: bytes
+    stderr: bytes
+    report: bytes
+
+
+Series = list[tuple[Answer, Printed | None]]  # None where it comes as descriptors: stdout, stderr and report
 
 
 def send(channel: Socket, message: Message, fds: Sequence[int] = ()) -> None:
@@ -173,12 +195,30 @@ def receive(channel: Socket) -> tuple[Message, list[int]]:
         raise
 
 
-def receive_answer(channel: Socket) -> tuple[Answer | Message, list[int]]:
-    """Receive how a run ended, or an object that says why nothing is known of it; as `receive`."""
+def receive_answer(channel: Socket) -> tuple[Answer | Series | Message, list[int]]:
+    """Receive how runs ended, or an object that says why nothing is known of them; as `receive`."""
     data, fds = receive_bytes(channel)
-    if len(data) == ANSWER_BYTES and not data.startswith(b"{"):
+    if data.startswith(b"{"):
+        return _object(data), fds
+    if len(data) == ANSWER_BYTES:
         return Answer(*_ANSWER.unpack(data)), fds
-    return _object(data), fds
+    return list(_records(data)), fds
+
+
+def _records(data: bytes) -> Iterator[tuple[Answer, Printed | None]]:
+    position = 0
+    while position < len(data):
+        answer = Answer(*_ANSWER.unpack_from(data, position))
+        lengths = _PRINTED.unpack_from(data, position + ANSWER_BYTES)
+        position += ANSWER_BYTES + _PRINTED.size
+        if lengths[0] < 0:
+            yield answer, None
+            continue
+        written = []
+        for length in lengths:
+            written.append(data[position : position + length])
+            position += length
+        yield answer, Printed(*written)
 
 
 def receive_bytes(channel: Socket) -> tuple[bytes, list[int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from sandbox.dispatch import request_key
 from sandbox.languages import Tools
 from sandbox.models import BadJobError, JudgeJob, JudgeResult, Limits, SandboxUnavailableError, StdioTest, Verdict
 from sandbox.pool import Opened, PoolJudge, PoolSettings
-from sandbox.runs import Outcome, Room, Run, SlotDiedError
+from sandbox.runs import Outcome, Program, Room, Run, SlotDiedError
 
 RIGHT = Outcome(Verdict.ACCEPTED, None, b"right", b"", 0, None, 0.1, 0.1, 1.0, {})
+QUICK = replace(RIGHT, wall_seconds=0.002)
 WRONG = replace(RIGHT, stdout=b"wrong")
 LATE = replace(RIGHT, verdict=Verdict.TIME_LIMIT_EXCEEDED, stdout=b"")
 STARVED = replace(LATE, starved=True)
@@ -32,7 +33,9 @@ class ScriptedSlots:
     tier = "scripted"
     problem = None
 
-    def __init__(self, count: int, script: Script) -> None:
+    def __init__(self, count: int, script: Script, *, longest_series: int = 1) -> None:
+        self.longest_series = longest_series
+        self.told: list[int] = []  # how many runs at a time
         self._slots = [ScriptedSlot(self) for _ in range(count)]
         self._script = script
         self.runs: list[int] = []
@@ -61,6 +64,7 @@ class ScriptedSlot:
 
     def __init__(self, slots: ScriptedSlots) -> None:
         self._slots = slots
+        self._turn = asyncio.Lock()
 
     async def start(self) -> None:
         pass
@@ -72,8 +76,24 @@ class ScriptedSlot:
         self._slots.submissions += 1
         return self
 
+    @property
+    def longest_series(self) -> int:
+        return self._slots.longest_series
+
     async def run(self, run: Run, *, room: int = 0) -> Outcome:
-        return await self._slots.run(int(run.stdin))
+        self._slots.told.append(1)
+        async with self._turn:
+            return await self._slots.run(int(run.stdin))
+
+    async def run_series(self, program: Program, inputs: Sequence[bytes], limits: Limits) -> list[Outcome]:
+        self._slots.told.append(len(inputs))
+        outcomes = []
+        async with self._turn:
+            for given in inputs:
+                outcomes.append(await self._slots.run(int(given)))
+                if outcomes[-1].verdict is not Verdict.ACCEPTED or outcomes[-1].wall_seconds > QUICK.wall_seconds:
+                    break
+        return outcomes
 
     async def run_joined(self, candidate: Run, asserting: Run) -> tuple[Outcome, Outcome]:
         raise NotImplementedError
@@ -83,10 +103,10 @@ class ScriptedSlot:
 
 
 def judged(
-    tmp_path: Path, script: Script, *, tests: int = 20, slots: int = 1, stop: bool = True
+    tmp_path: Path, script: Script, *, tests: int = 20, slots: int = 1, stop: bool = True, longest_series: int = 1
 ) -> tuple[JudgeResult, ScriptedSlots]:
     """Judge a program of which the script says how each run ends."""
-    source = ScriptedSlots(slots, script)
+    source = ScriptedSlots(slots, script, longest_series=longest_series)
 
     async def once() -> JudgeResult:
         judge = PoolJudge(source, PoolSettings(cache_dir=tmp_path, workers=slots, rest_seconds=0.0))
@@ -271,3 +291,55 @@ def test_a_slot_rests_before_it_is_borrowed(tmp_path: Path, rest_seconds: float,
 
     asyncio.run(both())
     assert source.submissions == submissions
+
+
+def test_quick_tests_are_told_together(tmp_path: Path) -> None:
+    """The more of them have passed, the more; and each is run once."""
+    result, source = judged(tmp_path, lambda _, __: QUICK, longest_series=8)
+    assert (result.verdict, source.runs) == (Verdict.ACCEPTED, list(range(20)))
+    assert len(source.told) <= 7
+    assert max(source.told) == 8
+
+
+@pytest.mark.parametrize("slots", [1, 2, 5])
+@pytest.mark.parametrize("odd", [replace(WRONG, wall_seconds=0.002), LATE, KILLED, STARVED, RIGHT])
+@pytest.mark.parametrize("at", range(0, 20, 3))
+def test_a_series_that_ends_early_loses_no_test(tmp_path: Path, slots: int, odd: Outcome, at: int) -> None:
+    """Those that were told with one that ends it are run after it, and its own end is what it would be alone."""
+
+    def script(test: int, _: int) -> Outcome:
+        return odd if test == at else QUICK
+
+    for stop in (True, False):
+        result, source = judged(tmp_path, script, slots=slots, stop=stop, longest_series=8)
+        alone, _ = judged(tmp_path, script, slots=slots, stop=stop)
+        assert [(test.index, test.verdict) for test in result.tests] == [
+            (test.index, test.verdict) for test in alone.tests
+        ]
+        again = 2 if odd in (KILLED, STARVED) else 1
+        assert all(source.runs.count(test) == (again if test == at else 1) for test in range(at + 1))
+
+
+@pytest.mark.parametrize("at", range(20))
+def test_a_wrong_program_costs_little_beyond_its_first_failure(tmp_path: Path, at: int) -> None:
+    """However quick: as many tests as passed before it, and what was told ahead."""
+    wrong = replace(WRONG, wall_seconds=0.002)
+    _, source = judged(tmp_path, lambda test, _: wrong if test >= at else QUICK, longest_series=8)
+    assert len(source.runs) <= 3 * at + 2
+
+
+def test_large_inputs_are_told_by_themselves(tmp_path: Path) -> None:
+    """They would not fit into a message."""
+    source = ScriptedSlots(1, lambda _, __: QUICK, longest_series=8)
+
+    async def once() -> JudgeResult:
+        judge = PoolJudge(source, PoolSettings(cache_dir=tmp_path, workers=1))
+        await judge.start()
+        cases = tuple(StdioTest(b"%d" % number + b" " * (5000 * (number % 2)), b"right") for number in range(20))
+        try:
+            return await judge.judge(JudgeJob("", "python", cases))
+        finally:
+            await judge.close()
+
+    assert asyncio.run(once()).passed == 20
+    assert source.told == [1] * 20

@@ -1,0 +1,152 @@
+"""Tests that are told to a jail together end as they would one by one."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sandbox.local import LocalJudge, LocalSettings
+from sandbox.models import CallTest, JudgeJob, Limits, StdioTest, TestResult, Verdict
+
+LIMITS = Limits(cpu_seconds=0.6, wall_seconds=3.0, memory_mb=96, output_bytes=100_000, disk_mb=8)
+PROGRAM = """
+import os, sys, time
+def act(what):
+    if what == "file":
+        open("/tmp/left", "w").write("x" * 100)
+    if what == "look":
+        print(os.listdir("/tmp"), os.listdir("/proc/self/fd"))
+    if what == "long":
+        print("l" * 5000)
+    if what == "too long":
+        print("l" * 200_000)
+    if what == "to stderr":
+        print("e" * 5000, file=sys.stderr)
+    if what == "sleep":
+        time.sleep(0.2)
+    if what == "exit":
+        sys.exit(3)
+    if what == "raise":
+        raise ValueError("no")
+    if what == "spin":
+        while True:
+            pass
+    if what == "hang":
+        time.sleep(60)
+    if what == "kill":
+        os.kill(os.getpid(), 9)
+    if what == "memory":
+        held = bytearray(os.urandom(1 << 20) * 200)
+    if what == "children":
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(60)
+    if what == "eat":
+        sys.stdin.close()
+        os.close(0)
+"""
+SCRIPT = PROGRAM + "what = input()\nact(what)\nprint(what, sys.stdin.read() if what != 'eat' else '')\n"
+FUNCTION = PROGRAM + "def f(what):\n    act(what)\n    return [what, what * 3000] if what == 'long' else what\n"
+ODD = (
+    *("file", "long", "too long", "to stderr", "sleep", "exit", "raise", "spin", "hang", "kill", "memory", "children"),
+    *("eat", "look"),
+)
+QUICK = ["quick"] * 6
+
+
+def judged(cache_dir: Path, *jobs: JudgeJob) -> list[tuple[TestResult, ...]]:
+    """Judge on one slot, so that nothing is spread: what is told together is told in this order."""
+
+    async def scenario() -> list[tuple[TestResult, ...]]:
+        judge = LocalJudge(LocalSettings(cache_dir=cache_dir, workers=1, remembered_results=0))
+        await judge.start()
+        try:
+            return [(await judge.judge(job)).tests for job in jobs]
+        finally:
+            await judge.close()
+
+    return asyncio.run(scenario())
+
+
+def script(*acts: str) -> JudgeJob:
+    cases = tuple(StdioTest(f"{act}\nrest".encode(), f"{act} rest\n".encode()) for act in acts)
+    return JudgeJob(SCRIPT, "python", cases, limits=LIMITS, stop_at_first_failure=False)
+
+
+def function(*acts: str) -> JudgeJob:
+    cases = tuple(CallTest((act,), [act, act * 3000] if act == "long" else act) for act in acts)
+    return JudgeJob(FUNCTION, "python", cases, fn_name="f", limits=LIMITS, stop_at_first_failure=False)
+
+
+def told(result: TestResult) -> tuple[object, ...]:
+    return (result.verdict, result.message, result.stderr)
+
+
+@pytest.mark.parametrize("make", [script, function])
+def test_the_company_of_a_test_changes_nothing(cache_dir: Path, make) -> None:  # type: ignore[no-untyped-def]
+    """Whatever one of them does, it ends as it would alone, and so do those before and behind it."""
+    together, *alone = judged(cache_dir, make(*(word for act in ODD for word in (*QUICK, act))), *map(make, ODD))
+    assert [told(one) for number, one in enumerate(together) if number % 7 == 6] == [told(one) for (one,) in alone]
+    quick = [one.verdict for number, one in enumerate(together) if number % 7 < 6]
+    assert quick == [Verdict.ACCEPTED] * len(quick)
+
+
+def test_every_test_is_given_its_own_input_and_told_its_own_output(cache_dir: Path) -> None:
+    """Of any size, empty ones and those of pages and a byte among them."""
+    sizes = [0, 1, 4095, 4096, 4097, 0, 3, 70_000, 2, *range(30)]
+    inputs = [bytes([97 + number % 26]) * size for number, size in enumerate(sizes)]
+    code = "import sys\nsys.stdout.write(sys.stdin.read() * 2)"
+    job = JudgeJob(code, "python", tuple(StdioTest(given, given * 2) for given in inputs))
+    (results,) = judged(cache_dir, job)
+    assert [result.verdict for result in results] == [Verdict.ACCEPTED] * len(sizes)
+
+
+def test_a_small_output_limit_holds_for_each(cache_dir: Path) -> None:
+    """A byte below it and a byte above it, among others."""
+    limits = replace(LIMITS, output_bytes=100)
+    sizes = [1] * 6 + [100, 1, 101, 1, 1]
+    code = "import sys\nsys.stdout.write('x' * int(input()))"
+    cases = tuple(StdioTest(b"%d" % size, b"x" * size) for size in sizes)
+    (results,) = judged(cache_dir, JudgeJob(code, "python", cases, limits=limits, stop_at_first_failure=False))
+    expected = [Verdict.OUTPUT_LIMIT_EXCEEDED if size > 100 else Verdict.ACCEPTED for size in sizes]
+    assert [result.verdict for result in results] == expected
+
+
+def test_what_is_used_is_counted_for_each(cache_dir: Path) -> None:
+    """CPU time and memory of one test are not the next one's."""
+    code = "held = bytearray(int(input()) << 20)\nfor i in range(0, len(held), 4096): held[i] = 1\nprint(1)"
+    cases = tuple(StdioTest(b"%d" % size, b"1") for size in [1, 1, 1, 1, 40, 1, 1, 1])
+    (results,) = judged(cache_dir, JudgeJob(code, "python", cases, limits=LIMITS))
+    assert [result.memory_mb > 30 for result in results] == [False] * 4 + [True] + [False] * 3
+    assert all(result.cpu_seconds > 0 for result in results)
+
+
+def test_no_other_test_is_in_the_memory_of_a_program(cache_dir: Path) -> None:
+    """Neither the input of a later one, nor what an earlier one has printed."""
+    code = """
+import re
+number = int(input().split("@")[1])
+found = set()
+for line in open("/proc/self/maps") if number % 10 == 5 else ():  # the others are quick, and told with it
+    span, mode, *_, = line.split()
+    low, high = (int(end, 16) for end in span.split("-"))
+    if "r" not in mode or high > 1 << 47:
+        continue
+    with open("/proc/self/mem", "rb") as memory:
+        memory.seek(low)
+        try:
+            held = memory.read(high - low)
+        except OSError:
+            continue
+    for word in (rb"given", rb"printed"):
+        found |= {int(digits) for digits in re.findall(word + rb"@(\\d+)", held)}
+found.discard(number)
+print("printed@%d" % number, "found", sorted(found))
+"""
+    cases = tuple(StdioTest(b"given@%d" % n, b"printed@%d found []" % n) for n in range(100, 140))
+    job = JudgeJob(code, "python", cases, limits=replace(LIMITS, memory_mb=300), stop_at_first_failure=False)
+    (results,) = judged(cache_dir, job)
+    assert {(result.verdict, result.message) for result in results} == {(Verdict.ACCEPTED, None)}
