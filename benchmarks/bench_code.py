@@ -326,7 +326,11 @@ async def throughput(judge: LocalJudge, jobs: list[JudgeJob], clients: int) -> f
 
 
 def judged(judge: LocalJudge, job: JudgeJob) -> Callable[[], Awaitable[object]]:
-    return lambda: judge.judge(job)
+    async def accepted() -> None:
+        result = await judge.judge(job)
+        assert result.verdict is Verdict.ACCEPTED, result
+
+    return accepted
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> float:

@@ -398,6 +398,7 @@ class _Trial:
         self._todo = list(range(len(job.tests)))  # a heap: the lowest is run next
         self._end = len(job.tests)  # no test from here on needs to run
         self._left = set(self._todo)  # tests whose results are wanted and not there
+        self._plain = checking is None and not isinstance(job.tests[0], AssertTest)
         self._results: dict[int, TestResult] = {}
         self._wall_seconds = math.inf  # of the last run; not finite where it was not over at once
         self._refusal: BadJobError | NotCompiledError | None = None  # of the test at `_end`, should it come to that
@@ -450,8 +451,7 @@ class _Trial:
     @property
     def _quick(self) -> bool:
         """Whether tests are over at once, and nothing but their input comes before them."""
-        alone = self._checking is None and not isinstance(self._job.tests[0], AssertTest)
-        return alone and self._wall_seconds < _QUICK_SECONDS
+        return self._plain and self._wall_seconds < _QUICK_SECONDS
 
     def _take(self, submission: Submission) -> list[int]:
         """The next tests for a slot, one at least; several where they are quick, for they cost less together.
@@ -460,18 +460,20 @@ class _Trial:
         others could run them, no more than a share.
         """
         taken = [heapq.heappop(self._todo)]
-        if not self._quick or submission.longest_series == 1:
+        if not self._quick:
             return taken
         lanes = self._lanes + self._dispatcher.spare
         share = self._end - taken[0] if lanes == 1 else math.ceil(len(self._todo) / (2 * lanes))
         for_so_long = int(_SERIES_SECONDS / self._wall_seconds)
         count = min(submission.longest_series, 2 * len(self._results), share, for_so_long)
-        while len(taken) < count and self._wanting and self._is_small(taken[-1]) and self._is_small(self._todo[0]):
+        while len(taken) < count and self._wanting and self._in_series(submission, taken[-1], self._todo[0]):
             taken.append(heapq.heappop(self._todo))
         return taken
 
-    def _is_small(self, index: int) -> bool:
-        return len(self._inputs[index]) <= wire.LARGEST_INPUT_BYTES
+    def _in_series(self, submission: Submission, *indices: int) -> bool:
+        """Whether these tests can be told to a slot as a series; a single one is told in fewer steps so, too."""
+        small = all(len(self._inputs[index]) <= wire.LARGEST_INPUT_BYTES for index in indices)
+        return small and self._plain and self._program.single and submission.longest_series > 1
 
     async def _lane(self, lanes: asyncio.TaskGroup, *, borrowed: bool = False) -> None:
         """Take tests until none is left, or on a borrowed slot until somebody else wants it."""
@@ -549,7 +551,7 @@ class _Trial:
     async def _run(self, indices: Sequence[int], submission: Submission) -> None:
         """Run tests; of several perhaps the first ones alone."""
         tests = [self._test_run(index, submission) for index in indices]
-        if len(tests) == 1:
+        if not self._in_series(submission, *indices):
             await self._settle(tests[0], tests[0].run())
             return
         outcomes = await submission.run_series(self._program, [test.given for test in tests], self._job.limits)

@@ -54,15 +54,18 @@ async def run(
 
 
 async def run_series(session: Session, program: Program, inputs: Sequence[bytes], limits: Limits) -> list[Outcome]:
-    """Run a Python program on the first inputs, one at least. Raises SlotDiedError when we failed.
+    """Run a program on the first inputs, one at least. Raises SlotDiedError when we failed.
 
-    No more than `wire.LONGEST_SERIES`, none of them larger than `wire.LARGEST_INPUT_BYTES`.
+    The program is `Program.single`. No more inputs than `wire.LONGEST_SERIES`, none of them larger than
+    `wire.LARGEST_INPUT_BYTES`.
     """
+    name, content = ("source", program.source) if program.image is None else ("image", program.image)
     ticket = session.hold()
     own: list[int] = []
     try:
-        task = _task(program, limits, wire.SERIES_NAMES)
-        endings, own = await session.run_series(ticket, task, session.sealed(program.source), inputs, limits)
+        task = _task(program, limits, (name, *wire.SERIES_NAMES))
+        shared = session.sealed(content)
+        endings, own = await session.run_series(ticket, task, shared, inputs, limits, program.least_processes)
         outcomes = []
         for ending, printed in endings:
             if printed is None:

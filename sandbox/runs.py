@@ -33,6 +33,11 @@ class Program:
     product: str | None = None
     least_processes: int = 0
 
+    @property
+    def single(self) -> bool:
+        """Whether it is one file that leaves none: source for the warm interpreter, or an image."""
+        return not self.copies and self.product is None and (self.mode != "exec" or self.image is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -82,7 +87,7 @@ class Submission(Protocol):
         """Run a program once. Cancelling the call leaves it to `close` to end the program. Raises SlotDiedError."""
 
     async def run_series(self, program: Program, inputs: Sequence[bytes], limits: Limits) -> list[Outcome]:
-        """Run a Python program on small inputs, one after the other, for less than as many runs would cost.
+        """Run a program on small inputs, one after the other, for less than as many runs would cost.
 
         It goes on as long as the program ends well, at once and with little output: the outcomes of the first inputs,
         at least of one. No more than `longest_series`. Raises SlotDiedError.

@@ -344,15 +344,22 @@ class Session:
         return self._ending(answer, products[0] if products else None)
 
     async def run_series(
-        self, ticket: int, task: wire.Task, source: int, inputs: Sequence[bytes], limits: Limits
+        self,
+        ticket: int,
+        task: wire.Task,
+        program: int,
+        inputs: Sequence[bytes],
+        limits: Limits,
+        least_processes: int,
     ) -> tuple[list[tuple[Ending, wire.Printed | None]], list[int]]:
         """Run the program on the first of the inputs, or on more of them, as long as it ends well and at once.
 
         What the last has printed may come as descriptors of standard output, standard error and report, which are the
         caller's then.
         """
-        request = wire.Request(self._held_to(limits, limits.processes), task, inputs=inputs)
-        answer, products = await self._answer_to(ticket, request, [source], limits)
+        held_to = self._held_to(limits, max(limits.processes, least_processes))
+        request = wire.Request(held_to, task, inputs=inputs)
+        answer, products = await self._answer_to(ticket, request, [program], limits)
         if not isinstance(answer, list) or not 0 < len(answer) <= len(inputs):
             raise self._broken(answer, products)
         return [(self._ending(one, None), printed) for one, printed in answer], products

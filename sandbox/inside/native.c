@@ -504,8 +504,8 @@ static int64_t send_all(const struct context *context, void *bytes, size_t lengt
     return sendmsg(context->channel, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* The descriptors of a test of a series, behind that of the source, which all of them share. */
-enum series_fd { SOURCE, STDIN, STDOUT, STDERR, REPORT, SERIES_FDS };
+/* The descriptors of a test of a series, behind that of the program, which all of them share. */
+enum series_fd { PROGRAM, STDIN, STDOUT, STDERR, REPORT, SERIES_FDS };
 
 static int is_series(const struct run *run)
 {

@@ -61,8 +61,8 @@ ANSWER_BYTES: Final = _ANSWER.size
 _PRINTED: Final = struct.Struct("=3q")
 _LENGTH: Final = struct.Struct("=q")
 
-# The names of the descriptors of a series: the first comes with it, the others are made for each of its runs.
-SERIES_NAMES: Final = ("source", "stdin", "stdout", "stderr", "report")
+# The names of the descriptors that are made for each run of a series, behind that of the program, which comes with it.
+SERIES_NAMES: Final = ("stdin", "stdout", "stderr", "report")
 LONGEST_SERIES: Final = 8
 LARGEST_INPUT_BYTES: Final = 4 * 1024  # of a run of a series
 

@@ -81,11 +81,45 @@ def function(*acts: str) -> JudgeJob:
     return JudgeJob(FUNCTION, "python", cases, fn_name="f", limits=LIMITS, stop_at_first_failure=False)
 
 
+NATIVE = """
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <unistd.h>
+int main() {
+    std::string what, rest;
+    std::cin >> what >> rest;
+    if (what == "file") std::ofstream("/tmp/left") << "left";
+    if (what == "look") std::cout << access("/tmp/left", F_OK) << dup(0);
+    if (what == "long") std::cout << std::string(5000, 'l');
+    if (what == "too long") std::cout << std::string(200000, 'l');
+    if (what == "to stderr") std::cerr << std::string(5000, 'e');
+    if (what == "sleep") usleep(200000);
+    if (what == "exit") return 3;
+    if (what == "raise") throw 1;
+    if (what == "spin") for (volatile int i = 0;; i = i + 1) {}
+    if (what == "hang") sleep(60);
+    if (what == "kill") abort();
+    if (what == "memory") { char *held = new char[200 << 20]; memset(held, 1, 200 << 20); std::cout << held[5]; }
+    if (what == "children") if (fork() == 0) { setsid(); sleep(60); }
+    if (what == "eat") close(0);
+    std::cout << what << " " << rest << std::endl;
+}
+"""
+
+
+def native(*acts: str) -> JudgeJob:
+    return replace(script(*acts), code=NATIVE, language="cpp")
+
+
 def told(result: TestResult) -> tuple[object, ...]:
     return (result.verdict, result.message, result.stderr)
 
 
-@pytest.mark.parametrize("make", [script, function])
+@pytest.mark.parametrize("make", [script, function, native])
 def test_the_company_of_a_test_changes_nothing(cache_dir: Path, make) -> None:  # type: ignore[no-untyped-def]
     """Whatever one of them does, it ends as it would alone, and so do those before and behind it."""
     together, *alone = judged(cache_dir, make(*(word for act in ODD for word in (*QUICK, act))), *map(make, ODD))
