@@ -238,8 +238,7 @@ class BareSlot(JailSlot):
 
     def _set_up(self) -> None:
         assert self._control is not None
-        user = self._host.first_user + self.index if os.geteuid() == 0 else None
-        wire.send(self._control, {"user": user, "view": _view(self._host, str(self._own_scratch(user)))})
+        wire.send(self._control, {"user": self.user, "view": _view(self._host, str(self._own_scratch(self.user)))})
 
     def _own_scratch(self, user: int | None) -> Path:
         """A new directory for each start: what an earlier one may have left is not met again."""

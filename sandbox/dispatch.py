@@ -4,7 +4,7 @@ Slots are granted in turns between the callers' keys (one key a request), first 
 a request with a thousand programs and a request with one wait for each other's next program, not for each other's end.
 
 A running test is not interrupted, so behind slow ones even that is long. One more slot, the express slot, is lent for a
-moment: when no test has ended for a while, to the first in the line that has no slot and had little of this one. The
+moment: when nothing that runs is quick, to the first in the line that has no slot and had little of this one. The
 borrower keeps its place in the line. When its turn comes, the slot is its own, and the one that became free is the
 express slot; when the moment is over before that, it is taken back and what ran there is run again in its turn.
 
@@ -34,7 +34,7 @@ request_expires: Final[ContextVar[float | None]] = ContextVar("request_expires",
 request_urgent: Final[ContextVar[bool]] = ContextVar("request_urgent", default=False)
 
 _STARTS: Final = 3
-_SLOW_SECONDS: Final = 0.01  # no test has ended for so long: those that run are slow
+_SLOW_SECONDS: Final = 0.01  # what has not ended by then is slow, where nothing else is expected of it
 
 
 class TakenBackError(Exception):
@@ -48,6 +48,7 @@ class Grant:
         self.slot = slot
         self.caller = caller
         self.taken_back = False
+        self.quick_until = time.monotonic() + _SLOW_SECONDS
         self._began = time.monotonic()
         self._ends: float | None = None  # by the clock of the loop
         self._running: asyncio.Timeout | None = None
@@ -61,11 +62,18 @@ class Grant:
         """It is to be given back after so long."""
         self._ends = asyncio.get_running_loop().time() + seconds
 
-    def keep(self) -> None:
-        """It is not lent any more."""
+    def expect(self, seconds: float = _SLOW_SECONDS) -> None:
+        """Something is going to end within so long; if it does not, it is slow."""
+        self.quick_until = time.monotonic() + seconds
+
+    def keep(self) -> bool:
+        """It is not lent any more, unless it is being taken back."""
+        if self.taken_back or (self._running is not None and self._running.expired()):
+            return False
         self._ends = None
-        if self._running is not None and not self._running.expired():
+        if self._running is not None:
             self._running.reschedule(None)
+        return True
 
     @property
     def age(self) -> float:
@@ -124,7 +132,7 @@ class Dispatcher:
         self._borrower: Grant | None = None
         self._express_is_back = asyncio.Event()
         self._looking: asyncio.TimerHandle | None = None
-        self._last_end = -math.inf
+        self._out: set[Grant] = set()  # of the slots at work, but for the express slot
         self._alone = asyncio.Lock()
 
     @property
@@ -152,11 +160,6 @@ class Dispatcher:
     def take_spare(self) -> Slot | None:
         """A slot that is spare; give it to `slot(taken)` at once."""
         return self._idle.pop(0)[0] if self.spare else None
-
-    def note_end(self, grant: Grant) -> None:
-        """A test has ended in a slot."""
-        if not grant.lent:
-            self._last_end = time.monotonic()
 
     @asynccontextmanager
     async def slot(self, taken: Slot | None = None, *, may_borrow: bool = False) -> AsyncIterator[Grant]:
@@ -192,7 +195,8 @@ class Dispatcher:
             self._callers.move_to_end(caller.key)
         waiter = _Waiter(asyncio.get_running_loop().create_future(), may_borrow)
         caller.waiting.append(waiter)
-        self._look_soon()
+        if self._looking is None:
+            self._look()
         try:
             return await waiter.granted
         except asyncio.CancelledError:
@@ -205,10 +209,13 @@ class Dispatcher:
 
     def _granted(self, slot: Slot, caller: _Caller) -> Grant:
         caller.slots += 1
-        return Grant(slot, caller)
+        grant = Grant(slot, caller)
+        self._out.add(grant)
+        return grant
 
     def _release(self, grant: Grant) -> None:
         grant.caller.slots -= 1
+        self._out.discard(grant)
         if grant is self._borrower:
             self._express_back(grant.slot)
         else:
@@ -217,9 +224,10 @@ class Dispatcher:
     def _free(self, slot: Slot) -> None:
         """Give a slot to the next in the line, who goes to the end of it."""
         for caller in list(self._callers.values()):
-            if self._borrower is not None and self._borrower.caller is caller:
+            borrower = self._borrower
+            if borrower is not None and borrower.caller is caller and borrower.keep():
                 self._callers.move_to_end(caller.key)
-                self._borrower.keep()
+                self._out.add(borrower)
                 self._express_back(slot)
                 return
             while caller.waiting:
@@ -227,7 +235,7 @@ class Dispatcher:
                 if not waiter.granted.done():
                     self._callers.move_to_end(caller.key)
                     waiter.granted.set_result(self._granted(slot, caller))
-                    self._look_soon()
+                    self._look()
                     return
             self._forget_if_gone(caller)
         self._idle.append((slot, time.monotonic()))
@@ -241,22 +249,20 @@ class Dispatcher:
             self._forget_if_gone(borrower.caller)
         self._express = slot
         self._express_is_back.set()
-        self._look_soon()
+        self._look()
 
     def _forget_if_gone(self, caller: _Caller) -> None:
         if not caller.slots and not caller.waiting:
             del self._callers[caller.key]
 
-    def _look_soon(self) -> None:
-        if self._express is not None and self._looking is None:
-            self._looking = asyncio.get_running_loop().call_later(_SLOW_SECONDS, self._look)
-
     def _look(self) -> None:
-        """Lend the express slot, if somebody waits behind slow tests."""
-        self._looking = None
+        """Lend the express slot if somebody waits behind slow tests; where tests are quick, look again later."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
         if self._express is None or not self.waiting or self._alone.locked():
             return
-        pause = self._last_end + _SLOW_SECONDS - time.monotonic()
+        pause = max(grant.quick_until for grant in self._out) - time.monotonic() if self._out else 0.0
         if pause > 0:
             self._looking = asyncio.get_running_loop().call_later(pause, self._look)
             return
@@ -271,6 +277,7 @@ class Dispatcher:
         caller.waiting.remove(waiter)
         self._borrower = self._granted(self._express, caller)
         self._borrower.lend(self._express_seconds)
+        self._out.discard(self._borrower)
         self._express = None
         waiter.granted.set_result(self._borrower)
         return True

@@ -40,6 +40,7 @@ _MAX_ASSERT_BYTES: Final = 1_000_000
 _COMPARED_INLINE_BYTES: Final = 32 * 1024  # more than this is compared off the event loop
 _EXAMINED_INLINE_BYTES: Final = 256 * 1024
 _ASSERTING_EXTRA_SECONDS: Final = 5.0
+_ASSERTING_OUTPUT_BYTES: Final = 256 * 1024
 _parsing: Final = threading.Lock()
 CHECKER_LIMITS: Final = Limits(cpu_seconds=10.0, memory_mb=1024, disk_mb=512)
 _MIB: Final = 1024 * 1024
@@ -206,7 +207,12 @@ def _ended(judged: Outcome, nonce: bytes) -> object:
 
 def _asserting_limits(limits: Limits) -> Limits:
     # It mostly waits for the program, which has a wall limit of its own and may be given longer where it is starved.
-    return replace(limits, wall_seconds=limits.wall * WALL_STRETCH + _ASSERTING_EXTRA_SECONDS)
+    # What it says goes to us, and is not the program's output.
+    return replace(
+        limits,
+        wall_seconds=limits.wall * WALL_STRETCH + _ASSERTING_EXTRA_SECONDS,
+        output_bytes=max(limits.output_bytes, _ASSERTING_OUTPUT_BYTES),
+    )
 
 
 def _compare_returned(test: CallTest, encoded: bytes, tolerance: Checker) -> str | None:

@@ -522,10 +522,13 @@ class _Trial:
                         self._spread(lanes)
                     if not started or started[0][0][0] >= self._end:
                         return
+                    if self._quick:
+                        grant.expect(2 * self._wall_seconds * len(started[0][0]))
+                    else:
+                        grant.expect()
                     async with grant.while_granted():
                         await started[0][1]
                     self._put_back(started.popleft()[0])
-                    self._dispatcher.note_end(grant)
                     over = self._dispatcher.others_wait and time.monotonic() >= turn_ends
             finally:
                 await self._take_back(started)

@@ -104,6 +104,8 @@ def _descriptors(
     def add(name: str, fd: int) -> None:
         fds[name] = fd
         own.append(fd)
+        if session.user is not None:
+            os.fchown(fd, session.user, session.user)  # the program's, as are those that its init makes
 
     add("stdin", sealed("stdin", stdin))
     add("stdout", _empty("stdout"))

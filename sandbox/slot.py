@@ -104,6 +104,11 @@ class Slot:
         self.memory: cgroup.Group | None = None
 
     @property
+    def user(self) -> int | None:
+        """The user and group id that programs have outside, where these are their own."""
+        return self._spec.first_user + self.index if os.geteuid() == 0 else None
+
+    @property
     def alive(self) -> bool:
         """Whether the jail takes sessions."""
         return self._listener is not None and not self._listener.done()
@@ -163,8 +168,7 @@ class Slot:
         assert self._control is not None
         joined = self.memory.procs_paths if self.memory is not None else ()
         groups = [os.open(path, os.O_WRONLY | os.O_CLOEXEC) for path in joined]
-        user = self._spec.first_user + self.index if os.geteuid() == 0 else None
-        wire.send(self._control, {"user": user}, groups)
+        wire.send(self._control, {"user": self.user}, groups)
         for fd in groups:
             os.close(fd)
 
@@ -279,6 +283,7 @@ class Session:
         self._gone = gone
         self._slot = slot
         self.room: Room | None = None
+        self.user = slot.user
         self._asked: deque[asyncio.Future[_Answered]] = deque()  # in the order of their requests, and so of the answers
         self._kept: dict[int, tuple[bytes, int]] = {}
         self._tickets = 0
@@ -405,9 +410,16 @@ class Session:
         answered: asyncio.Future[_Answered] = self._loop.create_future()
         wire.send_bytes(self._channel, request.encoded(), fds)
         self._asked.append(answered)
-        # A request before it may be waiting in the socket, too.
-        async with asyncio.timeout(len(self._asked) * seconds):
-            return await answered
+        try:
+            # A request before it may be waiting in the socket, too.
+            async with asyncio.timeout(len(self._asked) * seconds):
+                return await answered
+        except BaseException:
+            # It may have been answered in the moment of giving it up.
+            if answered.done() and not answered.cancelled() and answered.exception() is None:
+                for fd in answered.result()[1]:
+                    os.close(fd)
+            raise
 
     def _answered(self) -> None:
         """Hand an answer to whoever asked first, or tell everybody that there will be none."""

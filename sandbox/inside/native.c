@@ -26,6 +26,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,6 +53,7 @@ enum kind { RUN = 1, ANSWER = 2, SERIES = 3 };
 /* `reason` of an answer: the run before it has printed so much that its memory is to be given back first. */
 #define ASK_AGAIN 7
 #define LITTLE_BYTES (64 * 1024)
+#define ENVELOPE_BYTES 1024 /* around what a program reports */
 
 /* Of one test of a series: what prints more ends it, and is read by the far side. */
 #define MAX_PRINTED_BYTES (4 * 1024)
@@ -327,8 +329,9 @@ static const char *become(const struct context *context, const struct run *run)
         return "statm";
     if (place(context, run) != 0)
         return "descriptors";
-    /* One byte more than allowed, so that a file of that size says that the limit was passed. */
-    if (capped(RLIMIT_FSIZE, request->output_bytes + 1, request->output_bytes + 1) != 0)
+    /* One byte more than allowed, so that a file of that size says that the limit was passed; a report may have its
+     * envelope beside. */
+    if (capped(RLIMIT_FSIZE, request->output_bytes + 1, request->output_bytes + 1 + ENVELOPE_BYTES) != 0)
         return "RLIMIT_FSIZE";
     if (capped(RLIMIT_CPU, seconds + 1, seconds + 1) != 0) /* the init counts finer; this holds if it cannot */
         return "RLIMIT_CPU";
@@ -444,11 +447,12 @@ static void end_everybody(struct run *run)
     }
 }
 
-/* Whether /tmp is as it was mounted. Its change time cannot be set back, but is as coarse as a tick of the kernel. */
+/* Whether /tmp is as it was mounted. Its change time cannot be set back, but is as coarse as a tick of the kernel: what
+ * changes without it, in the tick in which it was mounted, is looked at. */
 static int is_untouched(const struct context *context)
 {
     struct stat found;
-    if (stat("/tmp", &found) != 0 ||
+    if (stat("/tmp", &found) != 0 || found.st_mode != (S_IFDIR | 01777) || llistxattr("/tmp", NULL, 0) > 0 ||
         found.st_ctim.tv_sec * 1000000000LL + found.st_ctim.tv_nsec != context->tmp_changed_at_ns)
         return 0;
     DIR *directory = opendir("/tmp");

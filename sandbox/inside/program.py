@@ -39,6 +39,7 @@ from sandbox.inside.wire import CHANNEL_FD, CODE_FD, REPORT_FD, SOURCE_FD
 _SCRIPT: Final = "/tmp/main.py"  # noqa: S108 - a name for tracebacks; no such file exists
 _STACK_BYTES: Final = 256 * 1024 * 1024
 _OPEN_FILES: Final = 256
+_ENCODING_BYTES: Final = 64  # of a value, which is no output of the program's
 _FINALIZE_FAILED: Final = 120  # what CPython exits with when it cannot flush stdout at the end
 
 
@@ -260,7 +261,9 @@ class _Python:
             exec(code, module.__dict__)  # noqa: S102
             returned = prelude.find(module.__dict__, fn_name)(*arguments)
             try:
-                encoded = plain.dumps(returned, max_bytes=self._task.output_bytes, extend=prelude.as_plain)
+                encoded = plain.dumps(
+                    returned, max_bytes=self._task.output_bytes + _ENCODING_BYTES, extend=prelude.as_plain
+                )
             except (plain.NotPlainError, RecursionError) as error:
                 report({"ended": "not_plain", "message": str(error)})
             else:
@@ -338,7 +341,9 @@ class _Python:
 def report(what: dict[str, object]) -> None:
     """Tell the far side what happened, once; a later report replaces an earlier one."""
     encoded = plain.dumps(what)
-    with contextlib.suppress(OSError):
+    _, envelope_too = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (envelope_too, envelope_too))
         os.ftruncate(REPORT_FD, 0)
         os.pwrite(REPORT_FD, encoded, 0)
 

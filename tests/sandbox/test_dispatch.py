@@ -55,6 +55,7 @@ class _Hands:
                     async with grant.while_granted():
                         await held.over.wait()
                 except TakenBackError:
+                    await held.may_close.wait()
                     held.granted = asyncio.get_running_loop().create_future()
                     held.taken_back.set()
 
@@ -66,6 +67,8 @@ class _Hands:
 
 class _Held:
     def __init__(self) -> None:
+        self.may_close = asyncio.Event()
+        self.may_close.set()
         self.granted: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
         self.over = asyncio.Event()
         self.taken_back = asyncio.Event()
@@ -118,6 +121,45 @@ def test_what_is_not_over_in_a_moment_waits_for_its_turn_at_its_place() -> None:
         assert hands.order[-2:] == ["first", "second"]
 
     played(scene, express_seconds=0.02)
+
+
+def test_a_turn_that_comes_too_late_is_not_the_borrower_s() -> None:
+    """What it was lent is taken back while its turn comes: it keeps its place, and is next."""
+
+    async def scene(hands: _Hands) -> None:
+        slow = await hands.hold("slow")
+        first = await hands.hold("first")
+        first.may_close.clear()
+        grant = await first.granted
+        second = await hands.hold("second", may_borrow=False)
+        third = await hands.hold("third", may_borrow=False)
+        while not grant.taken_back:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0)
+        slow.over.set()
+        await second.granted
+        first.may_close.set()
+        await first.taken_back.wait()
+        second.over.set()
+        assert not (await first.granted).lent
+        assert not third.granted.done()
+
+    played(scene, express_seconds=0.02)
+
+
+def test_behind_quick_tests_nobody_borrows() -> None:
+    """They are over before a program can be begun anew."""
+
+    async def scene(hands: _Hands) -> None:
+        quick = await hands.hold("quick")
+        (await quick.granted).expect(_LONG)
+        small = await hands.hold("small")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(small.granted), 0.05)
+        assert not small.granted.done()
+        quick.over.set()
+        assert not (await small.granted).lent
+
+    played(scene)
 
 
 def test_a_borrower_whose_turn_comes_keeps_its_slot() -> None:

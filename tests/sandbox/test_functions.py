@@ -294,3 +294,23 @@ def test_assertion_tests_are_examined_beside_each_other() -> None:
         sys.setswitchinterval(interval)
         gc.set_threshold(*thresholds)
         gc.callbacks.remove(switch_threads)
+
+
+@pytest.mark.parametrize(("size", "output_bytes"), [(0, 1), (0, 30), (90, 100), (99_990, 100_000)])
+def test_a_value_may_be_as_long_as_the_output(bench: Bench, size: int, output_bytes: int) -> None:
+    """What we write around it is not the program's."""
+    job = JudgeJob("def f(n): return 'y' * n", "python", (CallTest((size,), "y" * size),), "f")
+    assert bench.decide(replace(job, limits=replace(QUICK, output_bytes=output_bytes))).verdict is Verdict.ACCEPTED
+    longer = replace(job, tests=(CallTest((output_bytes + 100,), "y" * (output_bytes + 100)),))
+    refused = bench.decide(replace(longer, limits=replace(QUICK, output_bytes=output_bytes)))
+    assert refused.verdict is Verdict.WRONG_ANSWER
+
+
+def test_a_small_output_limit_is_no_limit_of_an_assertion(bench: Bench) -> None:
+    """What the asserting side says is not the program's output."""
+    job = JudgeJob(
+        "def f(): return 1", "python", (AssertTest("assert f() == 1"),), limits=replace(QUICK, output_bytes=1)
+    )
+    assert bench.decide(job).verdict is Verdict.ACCEPTED
+    failing = replace(job, tests=(AssertTest("assert f() == 2, 'm' * 5000"),))
+    assert bench.decide(failing).verdict is Verdict.WRONG_ANSWER

@@ -184,3 +184,16 @@ print("printed@%d" % number, "found", sorted(found))
     job = JudgeJob(code, "python", cases, limits=replace(LIMITS, memory_mb=300), stop_at_first_failure=False)
     (results,) = judged(cache_dir, job)
     assert {(result.verdict, result.message) for result in results} == {(Verdict.ACCEPTED, None)}
+
+
+def test_files_are_the_program_s_however_a_test_is_told(cache_dir: Path) -> None:
+    """The same program may do the same with its descriptors, whether its input is small or large."""
+    code = (
+        "import os, sys\ngiven = sys.stdin.read()\nos.fchmod(1, 0o600)\n"
+        "print([(os.fstat(fd).st_uid, os.fstat(fd).st_gid, os.fstat(fd).st_mode) for fd in range(3)], len(given))"
+    )
+    cases = tuple(StdioTest(b"x" * size, b"") for size in (10, 10, 10, 5000))
+    (results,) = judged(cache_dir, JudgeJob(code, "python", cases, limits=LIMITS, stop_at_first_failure=False))
+    said = [str(result.message) for result in results]
+    assert said[0] == said[1] == said[2]
+    assert said[3].replace("5000", "10") == said[0]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import inside, jail, runner
-from sandbox.inside import native
+from sandbox.inside import native, wire
 from sandbox.jailed import JailSlot
 from sandbox.models import Limits, Verdict
 from sandbox.runs import Program, Room
@@ -108,3 +108,34 @@ def test_what_a_session_keeps_is_closed_with_it() -> None:
             assert set(os.listdir("/proc/self/fd")) <= before  # the session itself was there
 
     asyncio.run(scenario())
+
+
+def test_what_is_answered_while_it_is_given_up_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what it has printed would stay in the memory of the slot, and be charged to honest programs."""
+    receive = wire.receive_answer
+
+    async def scenario() -> None:
+        async with started() as slot:
+            session = slot.session()
+            session.load(ROOM)
+            long = Program(source=b"print('l' * 5000)", mode="script")
+            running = asyncio.create_task(runner.run_series(session, long, [b""], Limits()))
+
+            def received(channel: wire.Socket) -> tuple[wire.Answer | wire.Series | wire.Message, list[int]]:
+                answer = receive(channel)
+                assert len(answer[1]) == 3
+                asyncio.get_running_loop().call_soon(running.cancel)  # before whoever waits for it has it
+                return answer
+
+            monkeypatch.setattr(wire, "receive_answer", received)
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            await session.close()
+            assert not [name for name in _open_files() if name.startswith(("/memfd:std", "/memfd:report"))]
+
+    asyncio.run(scenario())
+
+
+def _open_files() -> list[str]:
+    entries = [entry.path for entry in os.scandir("/proc/self/fd")]
+    return [os.readlink(path) for path in entries if os.path.lexists(path)]
