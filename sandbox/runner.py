@@ -172,7 +172,7 @@ def _read_printed(fds: Mapping[str, int], limits: Limits, *, carries_data: bool)
     report = b""
     # Without data nothing of ours is so long.
     if "report" in fds and (carries_data or os.fstat(fds["report"]).st_size <= _LONGEST_REPORT):
-        report = _read(fds["report"], limits.output_bytes + 1024)
+        report = _read(fds["report"], limits.output_bytes + _LONGEST_REPORT)
     return wire.Printed(_read(fds["stdout"], limits.output_bytes), _read(fds["stderr"], _STDERR_BYTES), report)
 
 

@@ -42,6 +42,8 @@
 #define FIRST_PLACE 100 /* where descriptors of a program are, beside 0 to 2 */
 #define PLACES 5
 #define HIGHEST_FD 1024
+#define IMAGE_PLACE (FIRST_PLACE + 1)
+#define MAX_STRINGS 128
 #define THREADS_ROOM_BYTES (4LL << 30)
 
 #define LOOK_MS 50 /* when the caller looks at a program that has not ended, the first time; then as `Watch` says */
@@ -53,7 +55,7 @@ enum kind { RUN = 1, ANSWER = 2, SERIES = 3 };
 /* `reason` of an answer: the run before it has printed so much that its memory is to be given back first. */
 #define ASK_AGAIN 7
 #define LITTLE_BYTES (64 * 1024)
-#define ENVELOPE_BYTES 1024 /* around what a program reports */
+#define REPORT_BYTES (32 * 1024) /* of what we say of a program beside what it returns */
 
 /* Of one test of a series: what prints more ends it, and is read by the far side. */
 #define MAX_PRINTED_BYTES (4 * 1024)
@@ -90,6 +92,8 @@ struct request {
     int64_t by_hand; /* the caller has to do something before or after it */
     int64_t ahead;   /* it was sent before what the last run printed was given back */
     int64_t n_inputs, inputs_at; /* of a series: their lengths and what they are, in the message */
+    int64_t image; /* what is executed is a descriptor */
+    int64_t n_arguments, n_variables, strings_at; /* of a program of its own: its command line and environment */
     int64_t n_fds, places[MAX_FDS];
 };
 
@@ -253,9 +257,11 @@ static int capped(int kind, uint64_t soft, uint64_t hard)
     return setrlimit(kind, &wanted);
 }
 
-static int go_first_where_memory_runs_out(int proc_fd)
+static int go_first_where_memory_runs_out(int proc_fd, const char *who)
 {
-    int fd = openat(proc_fd, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    char path[64];
+    snprintf(path, sizeof path, "%s/oom_score_adj", who);
+    int fd = openat(proc_fd, path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
     int failed = write(fd, "1000", 4) == 4 ? 0 : -1;
@@ -311,34 +317,48 @@ static int place(const struct context *context, const struct run *run)
     return 0;
 }
 
+/* Whether the program is executed from here, without an interpreter that becomes it. */
+static int spawns(const struct context *context, const struct request *request)
+{
+    return context->filter && request->n_arguments > 0;
+}
+
+/* What a fork is beside its limits. A program of its own gets this from its exec and from `spawn`. */
+static const char *be_oneself(const struct context *context, int64_t *own)
+{
+    if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) /* its own /proc/self is its own */
+        return "dumpable";
+    if (go_first_where_memory_runs_out(context->proc_fd, "self") != 0)
+        return "oom_score_adj";
+    *own = data_bytes(context->proc_fd);
+    return *own < 0 ? "statm" : NULL;
+}
+
 static const char *become(const struct context *context, const struct run *run)
 {
     const struct request *request = &run->request;
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
-    int64_t seconds = (request->cpu_us + 999999) / 1000000;
+    int64_t seconds = (request->cpu_us + 999999) / 1000000, own = 0;
+    int is_spawned = spawns(context, request);
 
     if (setsid() < 0) /* its process group is its own: what it does to that, it does to itself */
         return "setsid";
-    if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) /* its own /proc/self is its own */
-        return "dumpable";
-    if (go_first_where_memory_runs_out(context->proc_fd) != 0)
-        return "oom_score_adj";
-    int64_t own = data_bytes(context->proc_fd);
-    if (own < 0)
-        return "statm";
+    const char *failed = is_spawned ? NULL : be_oneself(context, &own);
+    if (failed)
+        return failed;
     if (place(context, run) != 0)
         return "descriptors";
-    /* One byte more than allowed, so that a file of that size says that the limit was passed; a report may have its
-     * envelope beside. */
-    if (capped(RLIMIT_FSIZE, request->output_bytes + 1, request->output_bytes + 1 + ENVELOPE_BYTES) != 0)
+    /* More than allowed: a longer file says that the limit was passed, and a report is no output of the program's. */
+    if (capped(RLIMIT_FSIZE, request->output_bytes + REPORT_BYTES, request->output_bytes + REPORT_BYTES) != 0)
         return "RLIMIT_FSIZE";
     if (capped(RLIMIT_CPU, seconds + 1, seconds + 1) != 0) /* the init counts finer; this holds if it cannot */
         return "RLIMIT_CPU";
     if (request->processes >= 0 && capped(RLIMIT_NPROC, request->processes + 1, request->processes + 1) != 0)
         return "RLIMIT_NPROC"; /* the init is one of them */
-    uint64_t memory = own + request->memory_bytes;
-    if (capped(RLIMIT_DATA, memory, memory + THREADS_ROOM_BYTES) != 0)
+    /* Threads of a native program take stacks of the size of the stack limit each, untouched for the most part. */
+    uint64_t memory = own + request->memory_bytes, most = memory + THREADS_ROOM_BYTES;
+    if (capped(RLIMIT_DATA, is_spawned ? most : memory, most) != 0)
         return "RLIMIT_DATA";
     if (syscall(SYS_capset, &header, none) != 0)
         return "capset";
@@ -370,6 +390,64 @@ void native_confined(const struct context *context)
 
 /* --- in the init ------------------------------------------------------------------------------------------------- */
 
+/* Split the strings of a request; whether they are all there. */
+static int split(const struct run *run, char **arguments, char **variables)
+{
+    const struct request *request = &run->request;
+    char *text = (char *)run->message + request->strings_at;
+    int64_t left = run->length - request->strings_at, wanted = request->n_arguments + request->n_variables;
+    if (request->strings_at < (int64_t)sizeof *request || request->n_variables < 0 || wanted > MAX_STRINGS)
+        return 0;
+    for (int64_t i = 0; i < wanted; i++) {
+        char *end = left > 0 ? memchr(text, 0, left) : NULL;
+        if (!end)
+            return 0;
+        *(i < request->n_arguments ? arguments + i : variables + i - request->n_arguments) = text;
+        left -= end + 1 - text;
+        text = end + 1;
+    }
+    arguments[request->n_arguments] = variables[request->n_variables] = NULL;
+    return 1;
+}
+
+/* Start a program of its own: nothing of the init is copied for it. Its process id, when it has begun or failed to.
+ *
+ * Until then it runs in our memory, while we wait, and everything else of it is its own already. */
+static pid_t spawn(const struct context *context, const struct run *run)
+{
+    struct complaint *complaint = (void *)context->complaint;
+    char *arguments[MAX_STRINGS + 1], *variables[MAX_STRINGS + 1];
+    if (!split(run, arguments, variables)) {
+        errno = EPROTO;
+        return -1;
+    }
+    pid_t pid = vfork();
+    if (pid == 0) {
+        errno = 0;
+        const char *step = become(context, run);
+        if (step) {
+            complaint->error = errno ? errno : EPROTO;
+            strncpy(complaint->step, step, sizeof complaint->step - 1);
+            _exit(1);
+        }
+        signal(SIGPIPE, SIG_DFL);
+        signal(SIGINT, SIG_DFL);
+        if (run->request.image)
+            syscall(SYS_execveat, IMAGE_PLACE, "", arguments, variables, AT_EMPTY_PATH);
+        else
+            execve(arguments[0], arguments, variables);
+        /* Too large for its limits, or no program at all: either way it is what was submitted. */
+        dprintf(2, "cannot start: %s\n", strerror(errno));
+        _exit(127);
+    }
+    if (pid > 0) { /* it may be gone already */
+        char who[24];
+        snprintf(who, sizeof who, "%d", pid);
+        go_first_where_memory_runs_out(context->proc_fd, who);
+    }
+    return pid;
+}
+
 /* Fork for the request of `run`: 0 in what is to become the program, its process id here. */
 int64_t native_start(const struct context *context, struct run *run)
 {
@@ -380,7 +458,7 @@ int64_t native_start(const struct context *context, struct run *run)
         return failed;
     complaint->error = 0;
     run->started_ns = now_ns();
-    pid_t pid = _Fork ? _Fork() : fork();
+    pid_t pid = spawns(context, &run->request) ? spawn(context, run) : _Fork ? _Fork() : fork();
     if (pid < 0)
         return -errno;
     if (pid > 0)

@@ -341,9 +341,7 @@ class _Python:
 def report(what: dict[str, object]) -> None:
     """Tell the far side what happened, once; a later report replaces an earlier one."""
     encoded = plain.dumps(what)
-    _, envelope_too = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (envelope_too, envelope_too))
+    with contextlib.suppress(OSError):
         os.ftruncate(REPORT_FD, 0)
         os.pwrite(REPORT_FD, encoded, 0)
 

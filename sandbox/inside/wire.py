@@ -45,11 +45,12 @@ _PLACES: Final = {
 
 _MAX_BYTES: Final = 128 * 1024
 _MAX_FDS: Final = 16
+_MAX_STRINGS: Final = 128
 _RUN: Final = 1
 _NOWHERE: Final = -1
-_HEADER: Final = struct.Struct(f"={14 + _MAX_FDS}q")
+_HEADER: Final = struct.Struct(f"={18 + _MAX_FDS}q")
 PROCESSES_OFFSET: Final = 8 * 5
-PLACES_OFFSET: Final = 8 * 14
+PLACES_OFFSET: Final = 8 * 18
 REQUEST_BYTES: Final = _HEADER.size
 
 ANSWER_FIELDS: Final = (
@@ -84,6 +85,14 @@ class Task(NamedTuple):
     def of(cls, encoded: bytes | memoryview) -> Task:
         """Read what `encoded` wrote: both ends are the same interpreter."""
         return cls(*marshal.loads(encoded))  # noqa: S302 - by the service
+
+    def strings(self) -> bytes:
+        """Command line and environment as a program gets them; nothing where `native.c` does not take them."""
+        texts = [*self.argv, *(f"{name}={value}" for name, value in self.environment.items())]
+        encoded = [os.fsencode(text) for text in texts]
+        if len(encoded) > _MAX_STRINGS or any(b"\0" in text for text in encoded):
+            return b""
+        return b"".join(text + b"\0" for text in encoded)
 
     def encoded(self) -> bytes:
         """The task as bytes."""
@@ -124,6 +133,7 @@ class Request(NamedTuple):
         limits, task, ahead, inputs = self
         places = [_PLACES.get(name, _NOWHERE) for name in (task.names[:1] if inputs else task.names)]
         behind = task.encoded()
+        strings = task.strings() if task.mode == "exec" else b""
         header = _HEADER.pack(
             _RUN,
             limits.memory_bytes,
@@ -137,12 +147,18 @@ class Request(NamedTuple):
             bool(task.copies) or task.product is not None,
             ahead,
             len(inputs),
+            REQUEST_BYTES + len(behind) + len(strings),
+            task.image,
+            len(task.argv) if strings else 0,
+            len(task.environment),
             REQUEST_BYTES + len(behind),
             len(places),
             *places,
             *[_NOWHERE] * (_MAX_FDS - len(places)),
         )
-        return b"".join([header, behind, *(part for given in inputs for part in (_LENGTH.pack(len(given)), given))])
+        return b"".join(
+            [header, behind, strings, *(part for given in inputs for part in (_LENGTH.pack(len(given)), given))]
+        )
 
 
 class Answer(NamedTuple):

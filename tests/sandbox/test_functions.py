@@ -314,3 +314,9 @@ def test_a_small_output_limit_is_no_limit_of_an_assertion(bench: Bench) -> None:
     assert bench.decide(job).verdict is Verdict.ACCEPTED
     failing = replace(job, tests=(AssertTest("assert f() == 2, 'm' * 5000"),))
     assert bench.decide(failing).verdict is Verdict.WRONG_ANSWER
+
+
+def test_a_program_that_does_not_compile_says_so_whatever_it_may_write(bench: Bench) -> None:
+    """What the interpreter says of it is no output of its own."""
+    job = JudgeJob("x = (", "python", (StdioTest(b"", b""),), limits=replace(QUICK, output_bytes=1))
+    assert bench.decide(job).verdict is Verdict.COMPILE_ERROR
