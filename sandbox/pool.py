@@ -72,7 +72,7 @@ class PoolSettings:
     program_cache_mb: int = 1024
     remembered_results: int = 1024  # verdicts of equal jobs that depend on no luck; 0 judges every job anew
     turn_seconds: float = 0.1  # how long a job keeps a slot that others wait for; moving costs more than a short test
-    rest_seconds: float = 0.02  # how long a slot is left to whoever comes next, before a job borrows it beside its own
+    rest_seconds: float = 0.005  # how long a slot is left to whoever comes next, before a job borrows it beside its own
     express_seconds: float = 0.0  # for how long a newcomer may have one slot more, behind slow tests; 0: there is none
 
     @property

@@ -18,7 +18,7 @@ from sandbox.cache import ProgramCache
 from sandbox.models import JudgeJob, JudgeResult, Limits, SandboxUnavailableError, TestResult, Verdict
 
 # Raised when our own judging changes so that a verdict may move: what older versions remembered then counts no more.
-_JUDGING: Final = b"1"
+_JUDGING: Final = b"2"
 _NEAR: Final = 0.8  # of a limit: from here on a busier machine, or a luckier run, may decide
 
 
