@@ -234,7 +234,7 @@ def _check_docker(sandbox: SandboxSettings) -> NoReturn:
 
 
 async def _docker_health(settings: DockerSettings) -> Health:
-    judge = DockerJudge(replace(settings, workers=1, express_seconds=0.0))
+    judge = DockerJudge(replace(settings, workers=1))
     try:
         await judge.start()
         return judge.health()

@@ -176,7 +176,6 @@ def docker_settings(sandbox: SandboxSettings) -> DockerSettings:
     """What a judge in containers is told."""
     return DockerSettings(
         workers=sandbox.workers,
-        express_seconds=sandbox.express_seconds,
         max_waiting=sandbox.max_waiting,
         cache_dir=sandbox.cache_dir,
         remembered_results=sandbox.remembered_results,

@@ -56,7 +56,7 @@ class SandboxSettings(_Settings):
     workers: Annotated[int, Field(ge=1)] = Field(default_factory=cores, description="Programs that run at once.")
     express_seconds: Annotated[float, Field(ge=0)] = Field(
         0.05,
-        description="How long a newcomer behind slow tests may use a slot more; 0: there is none.",
+        description="How long one that runs is paused for a newcomer behind slow tests; 0: never.",
     )
     max_waiting: Annotated[int, Field(ge=1)] = Field(65_536, description="Jobs that may wait for a worker.")
     cache_dir: Path = Field(default_factory=default_cache_dir, description="Precompiled headers and binaries.")

@@ -4,8 +4,8 @@ The whole slot lives in the group, its warm interpreter too, so that nothing a p
 of it; the limit of a run is set on top of what the idle slot holds. Page cache is given back under pressure, so it is
 nobody's.
 
-With version 1 the two controllers are two groups of one name; CPU time is counted where its controller is writable too.
-A group that a killed server left behind is removed by the next one: `sweep`.
+With version 1 each controller has a group of its own of one name; CPU time is counted, and the slot can be frozen,
+where its controller is writable too. A group that a killed server left behind is removed by the next one: `sweep`.
 """
 
 from __future__ import annotations
@@ -38,16 +38,21 @@ _V2: Final = {
     "stat": "memory.stat",
     "cpu": "cpu.stat",
 }
+_V1_FREEZER: Final = "freezer.state"
+_V2_FREEZER: Final = "cgroup.freeze"  # since Linux 5.2
 _V1_CPU: Final = {"usage": "cpuacct.usage", "cpu": "cpuacct.usage"}
 
 
 class Group:
-    """One group. `names` are the control files of its version; `cpu_path` is where version 1 counts CPU time."""
+    """One group. `names` are the control files of its version; version 1 counts CPU time and freezes elsewhere."""
 
-    def __init__(self, path: Path, names: dict[str, str], cpu_path: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, names: dict[str, str], cpu_path: Path | None = None, freezer_path: Path | None = None
+    ) -> None:
         self.path = path
         self._names = names
         self._cpu_path = cpu_path
+        self._freezer_path = freezer_path
         self._fds: dict[str, int] = {}
 
     @property
@@ -57,7 +62,30 @@ class Group:
 
     @property
     def _paths(self) -> tuple[Path, ...]:
-        return (self.path,) if self._cpu_path is None else (self.path, self._cpu_path)
+        return tuple(path for path in (self.path, self._cpu_path, self._freezer_path) if path is not None)
+
+    @property
+    def can_freeze(self) -> bool:
+        """Whether everything in it can be stopped for a while, without its knowing."""
+        return self._freezer_path is not None or (self.path / _V2_FREEZER).exists()
+
+    def freeze(self) -> bool:
+        """Stop everything in it. False where that cannot be done."""
+        return self._freezer_says("FROZEN", "1")
+
+    def thaw(self) -> None:
+        """Let everything in it go on."""
+        self._freezer_says("THAWED", "0")
+
+    def _freezer_says(self, word: str, digit: str) -> bool:
+        try:
+            if self._freezer_path is not None:
+                (self._freezer_path / _V1_FREEZER).write_text(word)
+            else:
+                (self.path / _V2_FREEZER).write_text(digit)
+        except OSError:
+            return False
+        return True
 
     def open(self) -> dict[str, int]:
         """The files that `wire.GROUP_FILES` names, opened once. They are the group's, and closed with it."""
@@ -113,7 +141,13 @@ def create() -> Group | None:
     parent, names = found
     name = f"{_PREFIX}-{os.getpid()}-{_TOKEN}-{next(_numbers)}"
     cpu_parent = _parent("cpuacct") if names is _V1 else None
-    group = Group(parent / name, names, cpu_parent[0] / name if cpu_parent is not None else None)
+    freezer = _freezer() if names is _V1 else None
+    group = Group(
+        parent / name,
+        names,
+        cpu_path=cpu_parent[0] / name if cpu_parent is not None else None,
+        freezer_path=freezer / name if freezer is not None else None,
+    )
     try:
         for procs in group.procs_paths:
             procs.parent.mkdir(exist_ok=True)
@@ -130,13 +164,39 @@ def create() -> Group | None:
 
 def sweep() -> None:
     """Remove the groups of processes that are no more."""
-    for found in (_parent("memory"), _parent("cpuacct")):
-        for path in found[0].glob(f"{_PREFIX}-*-*-*") if found is not None else ():
+    parents = [found[0] for found in (_parent("memory"), _parent("cpuacct")) if found is not None]
+    for parent in (*parents, *filter(None, (_freezer(),))):
+        for path in parent.glob(f"{_PREFIX}-*-*-*"):
             pid, token = path.name.split("-")[2:4]
             is_ours = pid == str(os.getpid()) and token == _TOKEN
             its_maker_lives = pid != str(os.getpid()) and Path(f"/proc/{pid}").exists()
             if not is_ours and not its_maker_lives:
+                for name, said in ((_V1_FREEZER, "THAWED"), (_V2_FREEZER, "0")):
+                    with contextlib.suppress(OSError):  # what was killed while it was frozen ends now
+                        if (path / name).exists():
+                            (path / name).write_text(said)
                 _removed(path)  # False: not empty yet
+
+
+def freezes() -> bool:
+    """Whether the groups of this process can be frozen."""
+    group = create()
+    if group is None:
+        return False
+    try:
+        return group.can_freeze
+    finally:
+        group.remove()
+
+
+def _freezer() -> Path | None:
+    """The group of version 1 below which others can be made and frozen."""
+    own = _own_groups()
+    for mount, version in _mounts("freezer"):
+        for path in (Path(mount + own.get(version, "/")), Path(mount)):
+            if version and path.is_dir() and os.access(path, os.W_OK):
+                return path
+    return None
 
 
 def _parent(controller: str) -> tuple[Path, dict[str, str]] | None:

@@ -3,8 +3,8 @@
 Slots are granted in turns between the callers' keys (one key a request), first come first served within a key, so that
 a request with a thousand programs and a request with one wait for each other's next program, not for each other's end.
 
-A running test is not interrupted, so behind slow ones even that is long. One more slot, the express slot, is lent for a
-moment: when nothing that runs is quick, to the first in the line that has no slot and had little of this one. The
+Behind slow tests even that is long. One more slot, the express slot, is lent for a moment, and another is paused for as
+long: when nothing that runs is quick, to the first in the line that has no slot and had little of this one. The
 borrower keeps its place in the line. When its turn comes, the slot is its own, and the one that became free is the
 express slot; when the moment is over before that, it is taken back and what ran there is run again in its turn.
 
@@ -48,6 +48,7 @@ class Grant:
         self.slot = slot
         self.caller = caller
         self.taken_back = False
+        self.pauses = 0
         self.quick_until = time.monotonic() + _SLOW_SECONDS
         self._began = time.monotonic()
         self._ends: float | None = None  # by the clock of the loop
@@ -130,6 +131,7 @@ class Dispatcher:
         self._express = express  # while nobody has it
         self._express_seconds = express_seconds
         self._borrower: Grant | None = None
+        self._paused: Grant | None = None  # meanwhile
         self._express_is_back = asyncio.Event()
         self._looking: asyncio.TimerHandle | None = None
         self._out: set[Grant] = set()  # of the slots at work, but for the express slot
@@ -139,6 +141,11 @@ class Dispatcher:
     def busy(self) -> int:
         """How many slots are at work."""
         return self._count - len(self._idle)
+
+    @property
+    def lending(self) -> bool:
+        """Whether somebody has the express slot, and another is paused."""
+        return self._borrower is not None
 
     @property
     def waiting(self) -> int:
@@ -216,6 +223,8 @@ class Dispatcher:
     def _release(self, grant: Grant) -> None:
         grant.caller.slots -= 1
         self._out.discard(grant)
+        if grant is self._paused:
+            self._resume()
         if grant is self._borrower:
             self._express_back(grant.slot)
         else:
@@ -223,12 +232,11 @@ class Dispatcher:
 
     def _free(self, slot: Slot) -> None:
         """Give a slot to the next in the line, who goes to the end of it."""
+        if self._borrower is not None and self._paused is None and self._swapped(self._borrower, slot):
+            return  # whoever was paused for it is gone: it takes that place
         for caller in list(self._callers.values()):
             borrower = self._borrower
-            if borrower is not None and borrower.caller is caller and borrower.keep():
-                self._callers.move_to_end(caller.key)
-                self._out.add(borrower)
-                self._express_back(slot)
+            if borrower is not None and borrower.caller is caller and self._swapped(borrower, slot):
                 return
             while caller.waiting:
                 waiter = caller.waiting.popleft()
@@ -240,7 +248,22 @@ class Dispatcher:
             self._forget_if_gone(caller)
         self._idle.append((slot, time.monotonic()))
 
+    def _swapped(self, borrower: Grant, slot: Slot) -> bool:
+        """Let the borrower keep what it has, for a slot that has become free. Not where it is being taken back."""
+        if not borrower.keep():
+            return False
+        self._callers.move_to_end(borrower.caller.key)
+        self._out.add(borrower)
+        self._express_back(slot)
+        return True
+
+    def _resume(self) -> None:
+        if self._paused is not None:
+            self._paused.slot.resume()
+            self._paused = None
+
     def _express_back(self, slot: Slot) -> None:
+        self._resume()
         borrower, self._borrower = self._borrower, None
         assert borrower is not None
         borrower.caller.lent_seconds += borrower.age
@@ -273,6 +296,13 @@ class Dispatcher:
     def _lend(self, caller: _Caller) -> bool:
         waiter = next((one for one in caller.waiting if one.may_borrow and not one.granted.done()), None)
         if waiter is None or self._express is None:
+            return False
+        for grant in sorted(self._out, key=lambda grant: grant.pauses):
+            if grant.slot.pause():
+                grant.pauses += 1
+                self._paused = grant
+                break
+        else:
             return False
         caller.waiting.remove(waiter)
         self._borrower = self._granted(self._express, caller)

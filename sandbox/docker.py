@@ -59,7 +59,7 @@ class DockerJudge(PoolJudge):
 
 
 class ContainerSlots:
-    """Containers, as many as the settings ask for slots."""
+    """Containers, one a worker."""
 
     def __init__(self, settings: DockerSettings) -> None:
         self._settings = settings
@@ -70,7 +70,7 @@ class ContainerSlots:
         """Remove what dead servers left, start the containers and see them ready. Raises SandboxUnavailableError."""
         self._engine = engine = Engine(await asyncio.to_thread(_mould, self._settings), self._settings.docker_host)
         await engine.open()
-        self._slots = [ContainerSlot(index, engine, self._settings) for index in range(self._settings.slots)]
+        self._slots = [ContainerSlot(index, engine, self._settings) for index in range(self._settings.workers)]
         try:
             await asyncio.gather(*(slot.start() for slot in self._slots))
         except SlotDiedError as error:
@@ -117,7 +117,7 @@ class ContainerSlot:
         self._spare: _Container | None = None
         self._served = 0
         # Not all at once: the first containers of a server would otherwise be replaced together.
-        self._serves = settings.submissions - index * settings.submissions // (2 * settings.slots)
+        self._serves = settings.submissions - index * settings.submissions // (2 * settings.workers)
         self._keeper: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -195,6 +195,13 @@ class ContainerSlot:
         removal = asyncio.create_task(container.remove())
         self._removals.add(removal)
         removal.add_done_callback(self._removals.discard)
+
+    def pause(self) -> bool:
+        """Never: dockerd takes longer for it than it would last."""
+        return False
+
+    def resume(self) -> None:
+        """It was not paused."""
 
     def submission(self, *rooms: Room) -> ContainerSubmission:
         """A fresh submission. Raises SlotDiedError."""

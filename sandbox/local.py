@@ -55,7 +55,7 @@ class LocalJudge(PoolJudge):
 
 
 class LocalSlots:
-    """Slots of this machine, as many as the settings ask for."""
+    """Slots of this machine, one a worker, and the express slot."""
 
     def __init__(self, settings: LocalSettings) -> None:
         self._settings = settings
@@ -99,7 +99,10 @@ class LocalSlots:
             first_user=self._settings.first_user,
             use_cgroups=self._settings.use_cgroups,
         )
-        return [JailSlot(index, spec) for index in range(self._settings.slots)]
+        settings = self._settings
+        # One more is of use where another can be paused for it: never do more programs run than there are workers.
+        has_express = settings.express_seconds > 0 and settings.use_cgroups and cgroup.freezes()
+        return [JailSlot(index, spec) for index in range(settings.workers + has_express)]
 
     def _bare_slots(self) -> list[JailSlot]:
         settings = self._settings
@@ -110,12 +113,12 @@ class LocalSlots:
             precompiled=toolchain.precompiled_directory(settings.cache_dir),
             cache_dir=settings.cache_dir,
             scratch=settings.isolation.scratch,
-            workers=settings.slots,
+            workers=settings.workers,
             first_user=settings.first_user,
         )
         bare.sweep(found)
         bare.stand_guard()
-        return [bare.BareSlot(index, found) for index in range(settings.slots)]
+        return [bare.BareSlot(index, found) for index in range(settings.workers)]
 
     async def close(self) -> None:
         """End the slots."""

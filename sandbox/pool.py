@@ -1,7 +1,6 @@
 """The judge over slots, whatever they are: fair between requests, no program twice at once.
 
-`PoolJudge` promises what `sandbox.models.Judge` says. Never more programs run than there are slots, and one more for a
-moment where a newcomer would wait behind slow ones (`sandbox.dispatch`). A job's tests
+`PoolJudge` promises what `sandbox.models.Judge` says. Never more programs run than there are workers. A job's tests
 spread over slots that nobody else wants, and a job waits for one slot at most: for a second it stands in nobody's way.
 A slot that others wait for changes hands between two tests, when it was borrowed or its job has had its turn. The
 verdict is that of the first failing test by position, however the tests were spread. A wall-clock expiry on a machine
@@ -73,17 +72,12 @@ class PoolSettings:
     remembered_results: int = 1024  # verdicts of equal jobs that depend on no luck; 0 judges every job anew
     turn_seconds: float = 0.1  # how long a job keeps a slot that others wait for; moving costs more than a short test
     rest_seconds: float = 0.005  # how long a slot is left to whoever comes next, before a job borrows it beside its own
-    express_seconds: float = 0.0  # for how long a newcomer may have one slot more, behind slow tests; 0: there is none
-
-    @property
-    def slots(self) -> int:
-        """How many slots to start."""
-        return self.workers + (self.express_seconds > 0)
+    express_seconds: float = 0.0  # for how long one that runs is paused for a newcomer, behind slow tests; 0: never
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Slots that were started and shown to hold, as many as were asked for, and what they compile and run with."""
+    """Slots that were started and shown to hold, one more than workers perhaps, and what they compile and run with."""
 
     slots: Sequence[Slot]
     tools: Tools

@@ -195,7 +195,7 @@ def _outcome(
         wall_seconds=ending.wall_seconds,
         memory_mb=memory / _MIB,
         report=report,
-        starved=ending.reason == "wall" and ending.starved_seconds > 0.1 * limits.wall,
+        starved=ending.reason == "wall" and (ending.paused or ending.starved_seconds > 0.1 * limits.wall),
         unexplained=verdict is Verdict.RUNTIME_ERROR and signal_number == signal.SIGKILL and ending.reason is None,
         product=product,
     )

@@ -113,5 +113,11 @@ class Slot(Protocol):
     async def stop(self) -> None:
         """End everything in it and wait until nothing is left."""
 
+    def pause(self) -> bool:
+        """Stop everything in it until `resume`, without its knowing. False where that cannot be done."""
+
+    def resume(self) -> None:
+        """Let it go on, if it was paused."""
+
     def submission(self, *rooms: Room) -> Submission:
         """A fresh submission with these rooms. Raises SlotDiedError."""

@@ -63,9 +63,10 @@ class Ending:
     starved_seconds: float  # ready to run while others had the core
     product: int | None  # a descriptor of the file that was asked for
     one_process: bool = False  # the program could start no other
+    paused: bool = False  # the slot was, meanwhile
 
     @classmethod
-    def of(cls, answer: wire.Answer, product: int | None, *, memory_is_watched: bool) -> Ending:
+    def of(cls, answer: wire.Answer, product: int | None, *, memory_is_watched: bool, paused: bool) -> Ending:
         """What an answer says.
 
         Processes that nobody waits for are charged to nobody, so a program can hide their CPU time from its init, but
@@ -84,6 +85,7 @@ class Ending:
             starved_seconds=answer.starved_us / 1e6,
             product=product,
             one_process=bool(answer.one_process),
+            paused=paused,
         )
 
 
@@ -92,6 +94,7 @@ class Slot:
 
     def __init__(self, index: int, spec: Jail) -> None:
         self.index = index
+        self.pauses = 0
         self._spec = spec
         self._process: subprocess.Popen[bytes] | None = None
         self._said: int | None = None  # what bubblewrap and our own code inside wrote to stderr
@@ -235,8 +238,19 @@ class Slot:
         """Learn what the slot held before a run."""
         self._least_held_bytes = min(self._least_held_bytes, held_bytes)
 
+    def pause(self) -> bool:
+        """Stop everything in it until `resume`, without its knowing. False where this host cannot."""
+        self.pauses += 1
+        return self.memory is not None and self.memory.freeze()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        if self.memory is not None:
+            self.memory.thaw()
+
     def kill(self) -> None:
         """End the jail and everything in it, without waiting."""
+        self.resume()
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
 
@@ -343,10 +357,11 @@ class Session:
     ) -> Ending:
         """Run the program once. The caller keeps its descriptors. `counted`: the slot's memory is that of this run."""
         held_to = self._held_to(limits, max(limits.processes, least_processes), counted=counted)
+        pauses = self._slot.pauses
         answer, products = await self._answer_to(ticket, wire.Request(held_to, task), list(fds.values()), limits)
         if not isinstance(answer, wire.Answer):
             raise self._broken(answer, products)
-        return self._ending(answer, products[0] if products else None)
+        return self._ending(answer, products[0] if products else None, pauses)
 
     async def run_series(
         self,
@@ -364,10 +379,11 @@ class Session:
         """
         held_to = self._held_to(limits, max(limits.processes, least_processes))
         request = wire.Request(held_to, task, inputs=inputs)
+        pauses = self._slot.pauses
         answer, products = await self._answer_to(ticket, request, [program], limits)
         if not isinstance(answer, list) or not 0 < len(answer) <= len(inputs):
             raise self._broken(answer, products)
-        return [(self._ending(one, None), printed) for one, printed in answer], products
+        return [(self._ending(one, None, pauses), printed) for one, printed in answer], products
 
     def _held_to(self, limits: Limits, processes: int, *, counted: bool = True) -> wire.Limits:
         return wire.Limits(
@@ -381,10 +397,12 @@ class Session:
             idle_ceiling_bytes=self._slot.idle_ceiling_bytes,
         )
 
-    def _ending(self, answer: wire.Answer, product: int | None) -> Ending:
+    def _ending(self, answer: wire.Answer, product: int | None, pauses: int) -> Ending:
+        """What an answer says to what was asked when the slot had been paused so often."""
+        paused = self._slot.pauses > pauses
         if answer.held_bytes >= 0:
             self._slot.note_idle(answer.held_bytes)
-        return Ending.of(answer, product, memory_is_watched=self._slot.memory is None)
+        return Ending.of(answer, product, memory_is_watched=self._slot.memory is None, paused=paused)
 
     @staticmethod
     def _broken(answer: object, products: list[int]) -> SlotDiedError:

@@ -16,6 +16,15 @@ _LONG = 600.0  # seconds: as good as for ever
 
 class _Slot:
     alive = True
+    paused = False
+
+    def pause(self) -> bool:
+        assert not self.paused
+        self.paused = True
+        return True
+
+    def resume(self) -> None:
+        self.paused = False
 
     async def start(self) -> None:
         pass
@@ -106,21 +115,60 @@ def test_what_is_not_over_in_a_moment_waits_for_its_turn_at_its_place() -> None:
     """It has lost nothing by it, and it does not borrow again."""
 
     async def scene(hands: _Hands) -> None:
-        slow = await hands.hold("slow")
+        slow, other = await hands.hold("slow"), await hands.hold("other")
         first = await hands.hold("first")
         second = await hands.hold("second", may_borrow=False)
         await first.taken_back.wait()
         third = await hands.hold("third")
         assert (await third.granted).lent
         assert not first.granted.done()
-        slow.over.set()
+        going_on = slow if not (await slow.granted).slot.paused else other
+        going_on.over.set()
         assert not (await first.granted).lent
         first.over.set()
         await second.granted
-        assert hands.order[:2] == ["slow", "first"]
+        assert hands.order[:3] == ["slow", "other", "first"]
         assert hands.order[-2:] == ["first", "second"]
 
-    played(scene, express_seconds=0.02)
+    played(scene, express_seconds=0.02, slots=2)
+
+
+@pytest.mark.parametrize("slots", [1, 2, 5])
+def test_never_more_run_than_there_are_slots(slots: int) -> None:
+    """While one is lent another is paused, and goes on when that is over."""
+
+    async def scene(hands: _Hands) -> None:
+        held = [await hands.hold(f"{number}") for number in range(slots)]
+        granted = [await one.granted for one in held]
+        for number in range(2 * slots):
+            small = await hands.hold(f"small {number}")
+            assert (await small.granted).lent
+            assert [grant.slot.paused for grant in granted].count(True) == 1
+            small.over.set()
+            while hands.dispatcher.lending:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0)
+            assert not any(grant.slot.paused for grant in granted)
+        assert {grant.pauses for grant in granted} == {2}
+
+    played(scene, slots=slots)
+
+
+def test_who_was_paused_and_goes_makes_room_for_the_borrower() -> None:
+    """His client is gone, say: the borrower runs in his place, and what became free is lent next."""
+
+    async def scene(hands: _Hands) -> None:
+        slow = await hands.hold("slow")
+        small = await hands.hold("small")
+        await hands.hold("waiting", may_borrow=False)
+        assert (await small.granted).lent
+        slow.over.set()
+        while hands.dispatcher.lending:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        assert not (await small.granted).lent
+        assert not (await slow.granted).slot.paused
+        assert hands.dispatcher.busy == 1
+
+    played(scene)
 
 
 def test_a_turn_that_comes_too_late_is_not_the_borrower_s() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.dispatch import request_key
 from sandbox.host import Isolation
 from sandbox.local import LocalJudge, LocalSettings
 from sandbox.models import (
@@ -511,5 +512,29 @@ def test_a_program_that_does_not_fit_into_its_disk_is_its_own_fault(settings: Lo
                 Verdict.RUNTIME_ERROR,
                 "wrote more than 1 MiB of files, or too many of them",
             )
+
+    asyncio.run(scenario())
+
+
+def test_a_newcomer_passes_slow_tests_and_costs_them_nothing(settings: LocalSettings) -> None:
+    """Whoever is paused for it is not charged: neither CPU time nor wall time."""
+    spin = "import time\nwhile time.process_time() < 0.5: pass\n" + DOUBLE
+    settings = replace(settings, workers=1, express_seconds=0.05)
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            request_key.set("slow")
+            limits = Limits(cpu_seconds=0.7, wall_seconds=0.8)
+            slow = asyncio.create_task(judge.judge(doubling(spin, tests=4, limits=limits)))
+            await asyncio.sleep(0)
+            passed = 0
+            while not slow.done():
+                request_key.set(f"small {passed}")
+                small = await judge.judge(doubling(f"{DOUBLE}  # {passed}", tests=1))
+                assert small.verdict is Verdict.ACCEPTED
+                passed += 1
+            result = await slow
+            assert (result.verdict, result.passed) == (Verdict.ACCEPTED, 4)
+            assert passed > 4  # more than there were ends of slow tests to wait for
 
     asyncio.run(scenario())

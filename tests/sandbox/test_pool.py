@@ -72,6 +72,12 @@ class ScriptedSlot:
     async def stop(self) -> None:
         pass
 
+    def pause(self) -> bool:
+        return False
+
+    def resume(self) -> None:
+        pass
+
     def submission(self, *rooms: Room) -> ScriptedSlot:
         self._slots.submissions += 1
         return self
