@@ -367,6 +367,18 @@ static const char *become(const struct context *context, const struct run *run)
     return NULL;
 }
 
+static void become_or_complain(const struct context *context, const struct run *run)
+{
+    struct complaint *complaint = (void *)context->complaint;
+    errno = 0;
+    const char *step = become(context, run);
+    if (!step)
+        return;
+    complaint->error = errno ? errno : EPROTO;
+    strncpy(complaint->step, step, sizeof complaint->step - 1);
+    _exit(1);
+}
+
 /* A page that forks share with their init, and what they do not even see of it. */
 int64_t native_new_pages(struct context *context)
 {
@@ -415,7 +427,6 @@ static int split(const struct run *run, char **arguments, char **variables)
  * Until then it runs in our memory, while we wait, and everything else of it is its own already. */
 static pid_t spawn(const struct context *context, const struct run *run)
 {
-    struct complaint *complaint = (void *)context->complaint;
     char *arguments[MAX_STRINGS + 1], *variables[MAX_STRINGS + 1];
     if (!split(run, arguments, variables)) {
         errno = EPROTO;
@@ -423,13 +434,7 @@ static pid_t spawn(const struct context *context, const struct run *run)
     }
     pid_t pid = vfork();
     if (pid == 0) {
-        errno = 0;
-        const char *step = become(context, run);
-        if (step) {
-            complaint->error = errno ? errno : EPROTO;
-            strncpy(complaint->step, step, sizeof complaint->step - 1);
-            _exit(1);
-        }
+        become_or_complain(context, run);
         signal(SIGPIPE, SIG_DFL);
         signal(SIGINT, SIG_DFL);
         if (run->request.image)
@@ -463,13 +468,7 @@ int64_t native_start(const struct context *context, struct run *run)
         return -errno;
     if (pid > 0)
         return run->pid = pid;
-    errno = 0;
-    const char *step = become(context, run);
-    if (step) {
-        complaint->error = errno ? errno : EPROTO;
-        strncpy(complaint->step, step, sizeof complaint->step - 1);
-        _exit(1);
-    }
+    become_or_complain(context, run);
     if (context->filter)
         native_confined(context);
     return 0;
