@@ -97,15 +97,15 @@ class TestRun:
             return await self._wrong_return(test, outcome)
         assert isinstance(test, StdioTest)
         if self.checking is not None:
-            return await self._refused(self.checking, test, outcome.stdout)
+            return await self._refused(self.checking, test, outcome)
         compared = len(test.stdout) + len(outcome.stdout)
         if compared <= _COMPARED_INLINE_BYTES:
             return checker.difference(test.stdout, outcome.stdout, self.job.checker)
         return await asyncio.to_thread(checker.difference, test.stdout, outcome.stdout, self.job.checker)
 
-    async def _refused(self, checking: Program, test: StdioTest, output: bytes) -> str | None:
+    async def _refused(self, checking: Program, test: StdioTest, outcome: Outcome) -> str | None:
         """Ask the task's checker; why it refuses, or None where it accepts."""
-        files = {"input": test.stdin, "output": output, "expected": test.stdout}
+        files = {"input": test.stdin, "output": outcome.stdout, "expected": test.stdout}
         paths = tuple(f"/tmp/{name}" for name in files)  # noqa: S108 - the jail's
         program = replace(checking, argv=(*checking.argv, *paths), copies={**(checking.copies or {}), **files})
         if sum(map(len, (program.copies or {}).values())) > CHECKER_LIMITS.disk_mb * _MIB - _CHECKER_SLACK_BYTES:
@@ -117,7 +117,10 @@ class TestRun:
         if checked.verdict is Verdict.ACCEPTED:
             return None
         said = (checked.stderr or checked.stdout)[:200].decode("utf-8", "replace").strip()
-        return f"refused by the checker: {said or checked.message}"
+        refusal = f"refused by the checker: {said or checked.message}"
+        if checked.starved:
+            raise InconclusiveError(self._compared(outcome, refusal), starved=True)
+        return refusal
 
     async def _wrong_return(self, test: CallTest, outcome: Outcome) -> str | None:
         encoded = outcome.report.get("value")
@@ -175,7 +178,10 @@ class TestRun:
             return self._result(outcome, Verdict.RUNTIME_ERROR, "ended before the test did")
         # The asserting side itself ran into a limit, on data that the program gave it.
         verdict = judged.verdict if judged.verdict is not Verdict.ACCEPTED else Verdict.WRONG_ANSWER
-        return self._result(outcome, verdict, f"the test did not complete: {judged.message}")
+        result = self._result(outcome, verdict, f"the test did not complete: {judged.message}")
+        if judged.starved:
+            raise InconclusiveError(result, starved=True)
+        return result
 
     def _compared(self, outcome: Outcome, found: str | None) -> TestResult:
         return self._result(outcome, Verdict.ACCEPTED if found is None else Verdict.WRONG_ANSWER, found)

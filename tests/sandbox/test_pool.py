@@ -11,8 +11,19 @@ from pathlib import Path
 import pytest
 
 from sandbox.dispatch import request_key
+from sandbox.judge import InconclusiveError, TestRun
 from sandbox.languages import Tools
-from sandbox.models import BadJobError, JudgeJob, JudgeResult, Limits, SandboxUnavailableError, StdioTest, Verdict
+from sandbox.models import (
+    BadJobError,
+    Checker,
+    CheckerKind,
+    JudgeJob,
+    JudgeResult,
+    Limits,
+    SandboxUnavailableError,
+    StdioTest,
+    Verdict,
+)
 from sandbox.pool import Opened, PoolJudge, PoolSettings
 from sandbox.runs import Outcome, Program, Room, Run, SlotDiedError
 
@@ -349,3 +360,23 @@ def test_large_inputs_are_told_by_themselves(tmp_path: Path) -> None:
 
     assert asyncio.run(once()).passed == 20
     assert source.told == [1] * 20
+
+
+class _Checked(ScriptedSlot):
+    """A submission whose program is right, and whose checker had no core."""
+
+    def __init__(self) -> None:
+        super().__init__(ScriptedSlots(0, lambda _, __: RIGHT))
+
+    async def run(self, run: Run, *, room: int = 0) -> Outcome:
+        return STARVED if room else RIGHT
+
+
+def test_a_checker_that_was_starved_refuses_nothing() -> None:
+    """That the machine gave it no core says nothing of the program."""
+    checking = Checker(CheckerKind.PROGRAM, program="", language="python")
+    job = JudgeJob("", "python", (StdioTest(b"", b"right"),), checker=checking)
+    test = TestRun(job, 0, Program(), _Checked(), b"", checking=Program())
+    with pytest.raises(InconclusiveError) as caught:
+        asyncio.run(test.run())
+    assert caught.value.starved
