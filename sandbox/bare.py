@@ -251,10 +251,6 @@ class BareSlot(JailSlot):
             os.chown(self._place, user, user)
         return self._place
 
-    def pause(self) -> bool:
-        """Never: there is no group to freeze."""
-        return False
-
     def kill(self) -> None:
         """Tell the zygote to end, and everything below it first."""
         if self._control is not None:

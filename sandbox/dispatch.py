@@ -193,6 +193,7 @@ class Dispatcher:
                 self._express_is_back.clear()
                 await self._express_is_back.wait()
             yield grants[0]
+        self._look()
 
     async def _acquire(self, caller: _Caller, may_borrow: bool) -> Grant:
         kept, caller.keeps_place = caller.keeps_place, False

@@ -240,8 +240,10 @@ class Slot:
 
     def pause(self) -> bool:
         """Stop everything in it until `resume`, without its knowing. False where this host cannot."""
+        if self.memory is None or not self.memory.freeze():
+            return False
         self.pauses += 1
-        return self.memory is not None and self.memory.freeze()
+        return True
 
     def resume(self) -> None:
         """Let it go on."""

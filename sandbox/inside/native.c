@@ -257,11 +257,9 @@ static int capped(int kind, uint64_t soft, uint64_t hard)
     return setrlimit(kind, &wanted);
 }
 
-static int go_first_where_memory_runs_out(int proc_fd, const char *who)
+static int go_first_where_memory_runs_out(int proc_fd)
 {
-    char path[64];
-    snprintf(path, sizeof path, "%s/oom_score_adj", who);
-    int fd = openat(proc_fd, path, O_WRONLY | O_CLOEXEC);
+    int fd = openat(proc_fd, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
     int failed = write(fd, "1000", 4) == 4 ? 0 : -1;
@@ -317,36 +315,22 @@ static int place(const struct context *context, const struct run *run)
     return 0;
 }
 
-/* Whether the program is executed from here, without an interpreter that becomes it. */
-static int spawns(const struct context *context, const struct request *request)
-{
-    return context->filter && request->n_arguments > 0;
-}
-
-/* What a fork is beside its limits. A program of its own gets this from its exec and from `spawn`. */
-static const char *be_oneself(const struct context *context, int64_t *own)
-{
-    if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) /* its own /proc/self is its own */
-        return "dumpable";
-    if (go_first_where_memory_runs_out(context->proc_fd, "self") != 0)
-        return "oom_score_adj";
-    *own = data_bytes(context->proc_fd);
-    return *own < 0 ? "statm" : NULL;
-}
-
 static const char *become(const struct context *context, const struct run *run)
 {
     const struct request *request = &run->request;
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
-    int64_t seconds = (request->cpu_us + 999999) / 1000000, own = 0;
-    int is_spawned = spawns(context, request);
+    int64_t seconds = (request->cpu_us + 999999) / 1000000;
 
     if (setsid() < 0) /* its process group is its own: what it does to that, it does to itself */
         return "setsid";
-    const char *failed = is_spawned ? NULL : be_oneself(context, &own);
-    if (failed)
-        return failed;
+    if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) /* its own /proc/self is its own */
+        return "dumpable";
+    if (go_first_where_memory_runs_out(context->proc_fd) != 0)
+        return "oom_score_adj";
+    int64_t own = data_bytes(context->proc_fd);
+    if (own < 0)
+        return "statm";
     if (place(context, run) != 0)
         return "descriptors";
     /* More than allowed: a longer file says that the limit was passed, and a report is no output of the program's. */
@@ -358,7 +342,7 @@ static const char *become(const struct context *context, const struct run *run)
         return "RLIMIT_NPROC"; /* the init is one of them */
     /* Threads of a native program take stacks of the size of the stack limit each, untouched for the most part. */
     uint64_t memory = own + request->memory_bytes, most = memory + THREADS_ROOM_BYTES;
-    if (capped(RLIMIT_DATA, is_spawned ? most : memory, most) != 0)
+    if (capped(RLIMIT_DATA, request->n_arguments > 0 ? most : memory, most) != 0)
         return "RLIMIT_DATA";
     if (syscall(SYS_capset, &header, none) != 0)
         return "capset";
@@ -377,6 +361,40 @@ static void become_or_complain(const struct context *context, const struct run *
     complaint->error = errno ? errno : EPROTO;
     strncpy(complaint->step, step, sizeof complaint->step - 1);
     _exit(1);
+}
+
+/* Split the strings of a request; whether they are all there. */
+static int split(const struct run *run, char **arguments, char **variables)
+{
+    const struct request *request = &run->request;
+    char *text = (char *)run->message + request->strings_at;
+    int64_t left = run->length - request->strings_at, wanted = request->n_arguments + request->n_variables;
+    if (request->strings_at < (int64_t)sizeof *request || request->n_variables < 0 || wanted > MAX_STRINGS)
+        return 0;
+    for (int64_t i = 0; i < wanted; i++) {
+        char *end = left > 0 ? memchr(text, 0, left) : NULL;
+        if (!end)
+            return 0;
+        *(i < request->n_arguments ? arguments + i : variables + i - request->n_arguments) = text;
+        left -= end + 1 - text;
+        text = end + 1;
+    }
+    arguments[request->n_arguments] = variables[request->n_variables] = NULL;
+    return 1;
+}
+
+/* Be a program of its own. */
+static void execute(const struct run *run, char **arguments, char **variables)
+{
+    signal(SIGPIPE, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    if (run->request.image)
+        syscall(SYS_execveat, IMAGE_PLACE, "", arguments, variables, AT_EMPTY_PATH);
+    else
+        execve(arguments[0], arguments, variables);
+    /* Too large for its limits, or no program at all: either way it is what was submitted. */
+    dprintf(2, "cannot start: %s\n", strerror(errno));
+    _exit(127);
 }
 
 /* A page that forks share with their init, and what they do not even see of it. */
@@ -402,68 +420,22 @@ void native_confined(const struct context *context)
 
 /* --- in the init ------------------------------------------------------------------------------------------------- */
 
-/* Split the strings of a request; whether they are all there. */
-static int split(const struct run *run, char **arguments, char **variables)
-{
-    const struct request *request = &run->request;
-    char *text = (char *)run->message + request->strings_at;
-    int64_t left = run->length - request->strings_at, wanted = request->n_arguments + request->n_variables;
-    if (request->strings_at < (int64_t)sizeof *request || request->n_variables < 0 || wanted > MAX_STRINGS)
-        return 0;
-    for (int64_t i = 0; i < wanted; i++) {
-        char *end = left > 0 ? memchr(text, 0, left) : NULL;
-        if (!end)
-            return 0;
-        *(i < request->n_arguments ? arguments + i : variables + i - request->n_arguments) = text;
-        left -= end + 1 - text;
-        text = end + 1;
-    }
-    arguments[request->n_arguments] = variables[request->n_variables] = NULL;
-    return 1;
-}
-
-/* Start a program of its own: nothing of the init is copied for it. Its process id, when it has begun or failed to.
- *
- * Until then it runs in our memory, while we wait, and everything else of it is its own already. */
-static pid_t spawn(const struct context *context, const struct run *run)
-{
-    char *arguments[MAX_STRINGS + 1], *variables[MAX_STRINGS + 1];
-    if (!split(run, arguments, variables)) {
-        errno = EPROTO;
-        return -1;
-    }
-    pid_t pid = vfork();
-    if (pid == 0) {
-        become_or_complain(context, run);
-        signal(SIGPIPE, SIG_DFL);
-        signal(SIGINT, SIG_DFL);
-        if (run->request.image)
-            syscall(SYS_execveat, IMAGE_PLACE, "", arguments, variables, AT_EMPTY_PATH);
-        else
-            execve(arguments[0], arguments, variables);
-        /* Too large for its limits, or no program at all: either way it is what was submitted. */
-        dprintf(2, "cannot start: %s\n", strerror(errno));
-        _exit(127);
-    }
-    if (pid > 0) { /* it may be gone already */
-        char who[24];
-        snprintf(who, sizeof who, "%d", pid);
-        go_first_where_memory_runs_out(context->proc_fd, who);
-    }
-    return pid;
-}
-
-/* Fork for the request of `run`: 0 in what is to become the program, its process id here. */
+/* Fork for the request of `run`: 0 in what is to become the program, its process id here. A program of its own is
+ * executed in the fork, where this returns no second time. */
 int64_t native_start(const struct context *context, struct run *run)
 {
     struct complaint *complaint = (void *)context->complaint;
+    char *arguments[MAX_STRINGS + 1], *variables[MAX_STRINGS + 1];
+    int executes = context->filter && run->request.n_arguments > 0;
+    if (executes && !split(run, arguments, variables))
+        return -EPROTO;
     memset(&run->answer, 0, sizeof run->answer);
     int64_t failed = count_from_here(context, run);
     if (failed < 0)
         return failed;
     complaint->error = 0;
     run->started_ns = now_ns();
-    pid_t pid = spawns(context, &run->request) ? spawn(context, run) : _Fork ? _Fork() : fork();
+    pid_t pid = _Fork ? _Fork() : fork();
     if (pid < 0)
         return -errno;
     if (pid > 0)
@@ -471,6 +443,8 @@ int64_t native_start(const struct context *context, struct run *run)
     become_or_complain(context, run);
     if (context->filter)
         native_confined(context);
+    if (executes)
+        execute(run, arguments, variables);
     return 0;
 }
 
@@ -713,7 +687,8 @@ static void close_last(struct run *run)
     run->printed_bytes = 0;
 }
 
-/* Start the program of the request, and wait a moment for its end: 1, or what the caller is told. */
+/* Start the program of the request, and wait a moment for its end. GONE: it has ended and left nothing; to be answered.
+ * Else what the caller is told. */
 static int64_t run_once(const struct context *context, struct run *run)
 {
     const struct complaint *complaint = (const void *)context->complaint;

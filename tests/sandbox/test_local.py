@@ -538,3 +538,21 @@ def test_a_newcomer_passes_slow_tests_and_costs_them_nothing(settings: LocalSett
             assert passed > 4  # more than there were ends of slow tests to wait for
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("language", ["python", "c", "javascript"])
+def test_when_memory_runs_out_programs_go_first(settings: LocalSettings, language: str) -> None:
+    """From their first instruction: else one that has filled it could have its init ended, and go unscored."""
+    code = {
+        "python": "print(open('/proc/self/oom_score_adj').read())",
+        "c": '#include <stdio.h>\nint main() { char text[16]; FILE *file = fopen("/proc/self/oom_score_adj", "r");'
+        " if (fgets(text, sizeof text, file)) puts(text); return 0; }",
+        "javascript": "console.log(require('fs').readFileSync('/proc/self/oom_score_adj', 'utf8'))",
+    }[language]
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            result = await judge.judge(JudgeJob(code, language, (StdioTest(b"", b"1000"),) * 12))
+        assert (result.verdict, result.passed) == (Verdict.ACCEPTED, 12)
+
+    asyncio.run(scenario())
