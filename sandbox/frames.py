@@ -208,7 +208,8 @@ def read_tools(described: object) -> Tools:
     """What `described_tools` described."""
     try:
         assert isinstance(described, dict)
-        return Tools(_words(described["paths"]), _words(described["versions"]), str(described["linker"]))
+        options = (str(described[name]) for name in ("linker", "static"))
+        return Tools(_words(described["paths"]), _words(described["versions"]), *options)
     except (AssertionError, KeyError, TypeError, ValueError) as error:
         raise MalformedError("tools") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sandbox import runner
 from sandbox.inside import wire
@@ -21,20 +21,19 @@ class JailSlot(Slot):
     _last_rooms: tuple[Room, ...] = ()
 
     def submission(self, *rooms: Room) -> JailSubmission:
-        """Open a session a room, and start the init of the next submission ahead of time."""
-        submission = JailSubmission(wire.LONGEST_SERIES if self.runs_series else 1)
+        """Open a session a room."""
+        # Two alike are followed by a third, as a rule: it finds its room made.
+        alike = rooms == self._last_rooms and not rooms[0].preload
+        expected = rooms[0] if alike and self.rooms_apart else None
+        self._last_rooms = rooms
+        longest_series = wire.LONGEST_SERIES if self.runs_series else 1
+        submission = JailSubmission(longest_series, lambda: self.prepare_next(expected))
         try:
             for room in rooms:
                 submission.sessions.append(self._session_in(room))
         except BaseException:
             submission.abandon()
             raise
-        # Two alike are followed by a third, as a rule: it finds its room made.
-        alike = rooms == self._last_rooms and not rooms[0].preload
-        expected = rooms[0] if alike and self.rooms_apart else None
-        self._last_rooms = rooms
-        # After the first run was asked for: that one is waited for.
-        asyncio.get_running_loop().call_soon(self.prepare_next, expected)
         return submission
 
     def _session_in(self, room: Room) -> Session:
@@ -48,19 +47,31 @@ class JailSlot(Slot):
 
 
 class JailSubmission:
-    """A submission in a jail; a session is a room."""
+    """A submission in a jail; a session is a room.
 
-    def __init__(self, longest_series: int) -> None:
+    The init of the next one is started ahead of time, but not beside the first run: that one is waited for.
+    """
+
+    def __init__(self, longest_series: int, prepare_next: Callable[[], None]) -> None:
         self.longest_series = longest_series
         self.sessions: list[Session] = []
+        self._prepare_next = prepare_next
+        self._has_run = False
 
     async def run(self, run: Run, *, room: int = 0) -> Outcome:
         """Run a program once."""
+        self._begin()
         return await runner.run(self.sessions[room], run.program, run.stdin, run.limits)
 
     async def run_series(self, program: Program, inputs: Sequence[bytes], limits: Limits) -> list[Outcome]:
         """Run a program on the first inputs."""
+        self._begin()
         return await runner.run_series(self.sessions[0], program, inputs, limits)
+
+    def _begin(self) -> None:
+        if self._has_run:
+            self._prepare_next()
+        self._has_run = True
 
     async def run_joined(self, candidate: Run, asserting: Run) -> tuple[Outcome, Outcome]:
         """Run both at once; what the second uses is not counted."""
@@ -89,6 +100,7 @@ class JailSubmission:
 
     async def close(self) -> None:
         """End every session and wait until nothing of them is left."""
+        self._prepare_next()
         self.abandon()  # all of them at once: a cancellation may come between two waits
         for session in self.sessions:
             await session.close()

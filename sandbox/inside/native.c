@@ -257,14 +257,19 @@ static int capped(int kind, uint64_t soft, uint64_t hard)
     return setrlimit(kind, &wanted);
 }
 
-static int go_first_where_memory_runs_out(int proc_fd)
+/* The kernel shows a process its own /proc only while it is dumpable, and that is a matter of the memory it runs in: of
+ * `borrowed` memory it is taken back before anybody else can run in this namespace. */
+static const char *go_first_where_memory_runs_out(int proc_fd, int borrowed)
 {
+    if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0)
+        return "dumpable";
     int fd = openat(proc_fd, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    int failed = write(fd, "1000", 4) == 4 ? 0 : -1;
-    close(fd);
-    return failed;
+    int written = fd >= 0 && write(fd, "1000", 4) == 4;
+    if (borrowed && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return "dumpable";
+    if (fd >= 0)
+        close(fd);
+    return written ? NULL : "oom_score_adj";
 }
 
 static int64_t data_bytes(int proc_fd)
@@ -315,20 +320,26 @@ static int place(const struct context *context, const struct run *run)
     return 0;
 }
 
+/* Whether the program is executed from here, in the memory of the init until it has its own. */
+static int executes(const struct context *context, const struct request *request)
+{
+    return context->filter && request->n_arguments > 0;
+}
+
 static const char *become(const struct context *context, const struct run *run)
 {
     const struct request *request = &run->request;
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
     int64_t seconds = (request->cpu_us + 999999) / 1000000;
+    int borrowed = executes(context, request);
 
     if (setsid() < 0) /* its process group is its own: what it does to that, it does to itself */
         return "setsid";
-    if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0) /* its own /proc/self is its own */
-        return "dumpable";
-    if (go_first_where_memory_runs_out(context->proc_fd) != 0)
-        return "oom_score_adj";
-    int64_t own = data_bytes(context->proc_fd);
+    const char *failed = go_first_where_memory_runs_out(context->proc_fd, borrowed);
+    if (failed)
+        return failed;
+    int64_t own = borrowed ? 0 : data_bytes(context->proc_fd);
     if (own < 0)
         return "statm";
     if (place(context, run) != 0)
@@ -342,7 +353,7 @@ static const char *become(const struct context *context, const struct run *run)
         return "RLIMIT_NPROC"; /* the init is one of them */
     /* Threads of a native program take stacks of the size of the stack limit each, untouched for the most part. */
     uint64_t memory = own + request->memory_bytes, most = memory + THREADS_ROOM_BYTES;
-    if (capped(RLIMIT_DATA, request->n_arguments > 0 ? most : memory, most) != 0)
+    if (capped(RLIMIT_DATA, borrowed ? most : memory, most) != 0)
         return "RLIMIT_DATA";
     if (syscall(SYS_capset, &header, none) != 0)
         return "capset";
@@ -383,7 +394,7 @@ static int split(const struct run *run, char **arguments, char **variables)
     return 1;
 }
 
-/* Be a program of its own. */
+/* Be a program of its own. Nothing of ours is written to but this stack. */
 static void execute(const struct run *run, char **arguments, char **variables)
 {
     signal(SIGPIPE, SIG_DFL);
@@ -420,22 +431,36 @@ void native_confined(const struct context *context)
 
 /* --- in the init ------------------------------------------------------------------------------------------------- */
 
+/* Start a program of its own: nothing of the init is copied for it. Its process id, when it has begun or failed to.
+ *
+ * Until then it runs in our memory, while we wait, and everything else of it is its own already. */
+static pid_t spawn(const struct context *context, const struct run *run)
+{
+    char *arguments[MAX_STRINGS + 1], *variables[MAX_STRINGS + 1];
+    if (!split(run, arguments, variables)) {
+        errno = EPROTO;
+        return -1;
+    }
+    pid_t pid = vfork();
+    if (pid == 0) {
+        become_or_complain(context, run);
+        execute(run, arguments, variables);
+    }
+    return pid;
+}
+
 /* Fork for the request of `run`: 0 in what is to become the program, its process id here. A program of its own is
- * executed in the fork, where this returns no second time. */
+ * executed, and this returns no second time. */
 int64_t native_start(const struct context *context, struct run *run)
 {
     struct complaint *complaint = (void *)context->complaint;
-    char *arguments[MAX_STRINGS + 1], *variables[MAX_STRINGS + 1];
-    int executes = context->filter && run->request.n_arguments > 0;
-    if (executes && !split(run, arguments, variables))
-        return -EPROTO;
     memset(&run->answer, 0, sizeof run->answer);
     int64_t failed = count_from_here(context, run);
     if (failed < 0)
         return failed;
     complaint->error = 0;
     run->started_ns = now_ns();
-    pid_t pid = _Fork ? _Fork() : fork();
+    pid_t pid = executes(context, &run->request) ? spawn(context, run) : _Fork ? _Fork() : fork();
     if (pid < 0)
         return -errno;
     if (pid > 0)
@@ -443,8 +468,6 @@ int64_t native_start(const struct context *context, struct run *run)
     become_or_complain(context, run);
     if (context->filter)
         native_confined(context);
-    if (executes)
-        execute(run, arguments, variables);
     return 0;
 }
 
