@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Changed inputs make the set-up run again; otherwise it is a look at one file's date.
 STAMP := $(VENV)/.ready
-PACKAGES := pyproject.toml hatch_build.py sandbox/inside/native.c clients/python/pyproject.toml constraints.txt \
+PACKAGES := pyproject.toml hatch_build.py $(wildcard sandbox/inside/*.[ch]) clients/python/pyproject.toml constraints.txt \
 	deploy/setup-host.sh
 PORT ?= 8000
 # Handed to a benchmark: make bench-math ARGS='--rollouts rollouts.jsonl'

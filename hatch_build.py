@@ -15,18 +15,19 @@ _FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-fPIC", "-shared")
 
 
 class NativeLibraryHook(BuildHookInterface):
-    """Compiles `sandbox/inside/native.c` beside itself and puts it into the wheel."""
+    """Compiles the C files of `sandbox/inside` beside themselves and puts it into the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before a wheel is built, an editable one too."""
         compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
         if compiler is None:
             raise RuntimeError("a C compiler is needed: install the package gcc, or set CC")
-        source = Path(self.root, "sandbox", "inside", "native.c")
-        made = source.with_name("_native.so")
+        directory = Path(self.root, "sandbox", "inside")
+        sources = [str(directory / name) for name in ("native.c", "room.c")]
+        made = directory / "_native.so"
         # Replaced, not written: a running server has it open.
         scratch = made.with_suffix(f".{os.getpid()}")
-        subprocess.run([*compiler.split(), *_FLAGS, "-o", str(scratch), str(source)], check=True)
+        subprocess.run([*compiler.split(), *_FLAGS, "-o", str(scratch), *sources], check=True)
         scratch.replace(made)
         build_data["artifacts"].append("sandbox/inside/_native.so")
         build_data["pure_python"] = False

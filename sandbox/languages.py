@@ -22,10 +22,15 @@ from sandbox import jail
 # Contest programs ask for ONLINE_JUDGE before they read from files of their author's.
 CXX_FLAGS: Final = ("-std=c++20", "-O2", "-pthread", "-DONLINE_JUDGE")
 _QUIET: Final = "-fno-diagnostics-show-caret -fdiagnostics-color=never -w -pipe"
-# A static program starts in a third of the time. What has names of the C library for its own may link only without.
-_LINK: Final = " || ".join(
-    f"{{tool}} -pthread {options} -o program main.o -lm" for options in ("{static} 2>/dev/null", "{linker}")
-)
+
+
+def _compiled_and_linked(options: str) -> tuple[str, ...]:
+    """Commands of the GNU compilers, which make `main.o` with these options.
+
+    A static program starts in a third of the time. What has names of the C library for its own may link only without.
+    """
+    linking = [f"{{tool}} -pthread {how} -o program main.o -lm" for how in ("{static} 2>/dev/null", "{linker}")]
+    return "/bin/sh", "-c", f"{{tool}} {_QUIET} {options} && {{ {' || '.join(linking)}; }}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +64,7 @@ LANGUAGES: Final = (
         source="main.cpp",
         aliases=("c++", "cxx", "cc", "cpp20", "c++20", "cpp17", "c++17", "g++", "gnu++", "gnuc++"),
         tool="g++",
-        compile=("/bin/sh", "-c", f"{{tool}} {' '.join(CXX_FLAGS)} -I/precompiled {_QUIET} -c main.cpp && {{ {_LINK}; }}"),
+        compile=_compiled_and_linked(f"{' '.join(CXX_FLAGS)} -I/precompiled -c main.cpp"),
         product="program",
         run=("program",),
         image=True,
@@ -69,7 +74,7 @@ LANGUAGES: Final = (
         source="main.c",
         aliases=("c11", "c17", "gcc", "gnuc"),
         tool="gcc",
-        compile=("/bin/sh", "-c", f"{{tool}} -std=gnu17 -O2 -pthread -DONLINE_JUDGE {_QUIET} -c main.c && {{ {_LINK}; }}"),
+        compile=_compiled_and_linked("-std=gnu17 -O2 -pthread -DONLINE_JUDGE -c main.c"),
         product="program",
         run=("program",),
         image=True,

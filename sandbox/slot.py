@@ -340,16 +340,15 @@ class Session:
         """Make the room. Once, before the first run. Raises SlotDiedError; then the session is let go of."""
         self.room = room
         group = self._slot.memory.open() if self._slot.memory is not None else {}
-        message: wire.Message = {
-            "root": room.root,
-            "disk_bytes": room.disk_bytes,
-            "inodes": max(1024, room.disk_bytes // 16384),
-            "memory_is_accounted": self._slot.memory is not None,
-            "preload": list(room.preload),
-            "group": list(group),
-        }
+        setting = wire.Setting(
+            root=room.root,
+            disk_bytes=room.disk_bytes,
+            inodes=max(1024, room.disk_bytes // 16384),
+            memory_is_accounted=self._slot.memory is not None,
+            preload=room.preload,
+        )
         try:
-            wire.send(self._channel, message, list(group.values()))
+            wire.send_bytes(self._channel, setting.encoded(list(group)), list(group.values()))
         except OSError as error:
             self.abandon()
             raise SlotDiedError("the submission's init is gone") from error

@@ -24,14 +24,12 @@ import signal
 import stat
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
 from sandbox.inside import kernel, native, program, syscalls, wire
 from sandbox.inside.wire import Socket
 
-_SOCKET_FD: Final = 3
-_INNER_ID: Final = 1000
 _TICK_SECONDS: Final = 0.05
 _MEMORY_TICK_SECONDS: Final = 0.004
 _CORES: Final = len(os.sched_getaffinity(0))
@@ -39,30 +37,16 @@ _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES: Final = resource.getpagesize()
 
 
-def main(socket_fd: int, *, user: int, group: int) -> NoReturn:
+def main(context: native.Context, run: native.Run, socket_fd: int, *, user: int, group: int) -> NoReturn:
     """Serve one submission. Called in the child of `native.clone`, where `user` and `group` are what it was outside."""
     try:
-        if os.getpid() != 1:
-            raise RuntimeError("an init outside of a pid namespace would signal everybody")
-        channel = stand_alone(socket_fd)
-        _map_ids(user, group)
-        kernel.set_dumpable(False)
-        _NamespaceInit(channel).serve()
+        native.begin(context, socket_fd, user, group)
+        _NamespaceInit(context, run).serve()
     except BaseException as error:  # noqa: BLE001 - nobody above us: the far side reads the end of the socket, and this for the reason
         os.write(2, "".join(traceback.format_exception(error)).encode())
     finally:
         # Neither handlers nor buffers of the zygote are ours to run or flush.
         os._exit(0)
-
-
-def stand_alone(socket_fd: int) -> Socket:
-    """Be nothing of the zygote's but its child: neither its handlers, nor its session, nor its descriptors."""
-    kernel.die_with_parent(signal.SIGKILL)
-    os.setsid()  # a signal to the process group crosses pid namespaces: the zygote must not be in ours
-    if socket_fd != _SOCKET_FD:
-        os.dup2(socket_fd, _SOCKET_FD, inheritable=False)
-    os.closerange(_SOCKET_FD + 1, 1024)
-    return Socket(fileno=_SOCKET_FD)
 
 
 def heed_no_signal() -> None:
@@ -75,31 +59,14 @@ def heed_no_signal() -> None:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _map_ids(user: int, group: int) -> None:
-    for name, content in (
-        ("setgroups", "deny"),
-        ("uid_map", f"{_INNER_ID} {user} 1"),
-        ("gid_map", f"{_INNER_ID} {group} 1"),
-    ):
-        _write(f"/proc/self/{name}", content)
-
-
-def _write(path: str, content: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    os.write(fd, content.encode())
-    os.close(fd)
-
-
 class Init:
     """Serves one submission: what does not depend on what isolates it."""
 
     one_process = False  # whether a program may start no other
 
-    def __init__(self, channel: Socket) -> None:
-        self._channel = channel
-        self.context = native.new_context(channel.fileno())
-        self._run = native.new_run()
-        self.disk_bytes = 0  # of the program's /tmp
+    def __init__(self, context: native.Context, run: native.Run) -> None:
+        self.context = context
+        self._run = run
 
     def serve(self) -> None:
         """Answer requests until the far side hangs up."""
@@ -109,17 +76,19 @@ class Init:
                 return
             if event is native.Event.BECAME:
                 program.become(self._run.task)
-            if event is native.Event.MESSAGE:
+            if event is native.Event.TO_ENTER:
                 # Without its room it may run nothing: what fails here ends it.
-                self.load(self._run.object(), list(self._run.fds[: self._run.n_fds]))
-                native.close_descriptors(self._run)
+                self.load(self._run.setting())
+                gc.freeze()
                 continue
             try:
                 self._attend(event)
             except ConnectionError:
                 return
             except Exception as error:  # noqa: BLE001 - the far side must hear of it; it is ours, and no verdict
-                wire.send(self._channel, {"failure": f"{type(error).__name__}: {error}"})
+                channel = Socket(fileno=self.context.channel)
+                wire.send(channel, {"failure": f"{type(error).__name__}: {error}"})
+                channel.detach()
             finally:
                 native.close_descriptors(self._run)
 
@@ -147,7 +116,7 @@ class Init:
     def _too_large(self, task: wire.Task) -> bool:
         """Whether the program is larger than its /tmp. That it cannot be written for another reason is our failure."""
         sizes = [os.fstat(fd).st_size for name, fd in self._named(task).items() if name in task.copies]
-        return sum(math.ceil(size / _PAGE_BYTES) * _PAGE_BYTES for size in sizes) > self.disk_bytes
+        return sum(math.ceil(size / _PAGE_BYTES) * _PAGE_BYTES for size in sizes) > self.context.disk_bytes
 
     def _named(self, task: wire.Task) -> dict[str, int]:
         return dict(zip(task.names, self._run.fds, strict=False))
@@ -183,8 +152,8 @@ class Init:
         run.one_process = self.one_process
         self.end_the_rest(run)
 
-    def load(self, request: wire.Message, fds: list[int]) -> None:
-        """Make ready for the submission's language. `fds` are closed by the caller."""
+    def load(self, setting: wire.Setting) -> None:
+        """Make ready for the submission's language."""
         raise NotImplementedError
 
     def prepare(self, request: wire.Request, run: native.Run) -> tuple[wire.Task, Callable[[], None] | None]:
@@ -202,13 +171,8 @@ class Init:
         """Leave nothing of a run for the next one to find."""
         raise NotImplementedError
 
-    def make_ready(self) -> None:
-        """Make what every run takes, and take on what every run inherits."""
-        self.context.code_fd = os.memfd_create("code", os.MFD_CLOEXEC)  # keeps the compiled code from run to run
-        program.limit_submission()
-
     @staticmethod
-    def preload(names: list[str]) -> None:
+    def preload(names: Sequence[str]) -> None:
         """Import once what every run of the submission would."""
         # One thread: a pool in this process would not survive the fork, and cores are ours to share out.
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -230,52 +194,27 @@ def _open_product(path: str | None) -> int | None:
     return None
 
 
+def with_filters(context: native.Context) -> native.Context:
+    """The context with what closes system calls to what is in namespaces."""
+    context.submission_filter = _SUBMISSION_FILTER.address
+    context.program_filters[:] = [one.address for one in _PROGRAM_FILTERS]
+    return context
+
+
 # Made once, in the zygote.
 _SUBMISSION_FILTER: Final = kernel.Filter(syscalls.submission_filter())
-_PROGRAM_FILTERS: Final = {
-    accounted: kernel.Filter(syscalls.program_filter(memory_is_accounted=accounted)) for accounted in (False, True)
-}
+_PROGRAM_FILTERS: Final = [kernel.Filter(syscalls.program_filter(memory_is_accounted=held)) for held in (False, True)]
 
 
 class _NamespaceInit(Init):
-    def __init__(self, channel: Socket) -> None:
-        super().__init__(channel)
-        self._tmpfs = ""
-
-    def load(self, request: wire.Message, fds: list[int]) -> None:
-        """Enter the root directory of the language, with a /proc and a /tmp of our own."""
-        for name, fd in zip(texts(request["group"]), fds, strict=True):
-            setattr(self.context, f"{name}_fd", os.dup(fd))
-        root = str(request["root"])
-        if request["preload"]:
-            self.preload(texts(request["preload"]))
-        flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
-        kernel.mount("proc", f"{root}/proc", "proc", flags)
-        # Counted against this very user namespace: nothing inside can make another one.
-        _write(f"{root}/proc/sys/user/max_user_namespaces", "0")
-        # Ours to write to, through this descriptor; the program sees the read-only one that covers it.
-        self.context.proc_fd = os.open(f"{root}/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        kernel.mount("proc", f"{root}/proc", "proc", flags | kernel.MS_RDONLY)
-        self.disk_bytes = int(str(request["disk_bytes"]))
-        self._tmpfs = f"size={self.disk_bytes},nr_inodes={request['inodes']},mode=1777"
-        native.drop_bounding_set()
-        os.chroot(root)
-        self._mount_tmp()
-        self.make_ready()
-        self.context.filter = _PROGRAM_FILTERS[bool(request["memory_is_accounted"])].address
-        _SUBMISSION_FILTER.install()
-        gc.freeze()
-
-    def _mount_tmp(self) -> None:
-        kernel.mount("tmpfs", "/tmp", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, self._tmpfs)  # noqa: S108 - the program's own
-        os.chdir("/tmp")  # noqa: S108
-        self.context.tmp_changed_at_ns = os.stat("/tmp").st_ctime_ns  # noqa: S108
+    def load(self, setting: wire.Setting) -> None:
+        """Enter the room when what programs import is imported; one without such wishes is entered in C."""
+        self.preload(setting.preload)
+        native.enter(self.context, self._run)
 
     def clean(self) -> None:
         """Renew /tmp."""
-        os.chdir("/")
-        kernel.unmount("/tmp")  # noqa: S108
-        self._mount_tmp()
+        native.renew_tmp(self.context)
 
 
 class Watch:
@@ -392,9 +331,3 @@ class Watch:
             except (OSError, ValueError):
                 continue
         return longest
-
-
-def texts(value: object) -> list[str]:
-    """A list of strings, as a message carries it."""
-    assert isinstance(value, (list, tuple))
-    return [str(item) for item in value]

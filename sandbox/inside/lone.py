@@ -13,7 +13,6 @@ init adopts what they leave behind, and a run has ended when nothing below the i
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib.machinery
 import importlib.util
 import os
@@ -27,7 +26,6 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from sandbox.inside import family, init, kernel, landlock, native, shared_host, wire
 from sandbox.inside.scratch import Allowance, Scratch
-from sandbox.inside.wire import Socket
 
 # A look into the scratch directory may cost this share of a core.
 _LOOKING_SHARE: Final = 0.2
@@ -137,9 +135,10 @@ class OfferedPackages:
 def _main(socket_fd: int, view: View, scratch: Scratch) -> NoReturn:
     """Serve one submission."""
     try:
-        channel = init.stand_alone(socket_fd)
+        context = native.new_context()
+        native.stand_alone(context, socket_fd)
         kernel.adopt_orphans()
-        _LoneInit(channel, view, scratch).serve()
+        _LoneInit(context, view, scratch).serve()
     except BaseException as error:  # noqa: BLE001 - nobody above us: the far side reads the end of the socket, and this for the reason
         os.write(2, "".join(traceback.format_exception(error)).encode())
     finally:
@@ -149,8 +148,8 @@ def _main(socket_fd: int, view: View, scratch: Scratch) -> NoReturn:
 class _LoneInit(init.Init):
     one_process = True
 
-    def __init__(self, channel: Socket, view: View, scratch: Scratch) -> None:
-        super().__init__(channel)
+    def __init__(self, context: native.Context, view: View, scratch: Scratch) -> None:
+        super().__init__(context, native.new_run())
         self._view = view
         self._scratch = scratch
         self._root = Root((), ())
@@ -160,22 +159,17 @@ class _LoneInit(init.Init):
         self._walls: dict[str, _Walls] = {}
         self._pid = os.getpid()
 
-    def load(self, request: wire.Message, fds: list[int]) -> None:
+    def load(self, setting: wire.Setting) -> None:
         """Choose what the language may reach, and take an empty scratch directory."""
-        assert not fds
-        if request["preload"]:
-            self.preload(init.texts(request["preload"]))
-        self._root = self._view.roots[str(request["root"])]
-        disk_bytes, inodes = request["disk_bytes"], request["inodes"]
-        assert isinstance(disk_bytes, int)
-        assert isinstance(inodes, int)
-        self.disk_bytes = disk_bytes
-        self._allowance = Allowance(disk_bytes, inodes)
+        if setting.preload:
+            self.preload(setting.preload)
+        self._root = self._view.roots[setting.root]
+        self.context.disk_bytes = setting.disk_bytes
+        self._allowance = Allowance(setting.disk_bytes, setting.inodes)
         self.context.proc_fd = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         os.chdir(self._scratch.path)
         self.clean()
-        self.make_ready()
-        gc.freeze()
+        native.make_ready(self.context)
 
     def prepare(self, request: wire.Request, run: native.Run) -> tuple[wire.Task, Callable[[], None]]:
         """Put paths where they are, and make what the walls are made of, so that the next run finds it made."""

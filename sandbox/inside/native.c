@@ -3,11 +3,10 @@
  * A fork shares its pages until one side writes to them, and an interpreter writes to every object that it looks at:
  * done in Python, starting and awaiting a program costs more than running it. `native_serve` does it for the programs
  * that end at once and leave nothing behind, which most do, and hands everything else to its caller.
- *
- * `native.py` mirrors the structures and calls the functions; nothing is kept between two calls but what they hold.
- * Errors are negative: -errno.
  */
 #define _GNU_SOURCE
+#include "native.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,8 +36,6 @@
 #define SYS_close_range 436
 #endif
 
-#define MAX_MESSAGE_BYTES (128 * 1024)
-#define MAX_FDS 16
 #define FIRST_PLACE 100 /* where descriptors of a program are, beside 0 to 2 */
 #define PLACES 5
 #define HIGHEST_FD 1024
@@ -49,9 +46,6 @@
 #define LOOK_MS 50 /* when the caller looks at a program that has not ended, the first time; then as `Watch` says */
 #define LOOK_AT_MEMORY_MS 4
 
-enum event { CLOSED, MESSAGE, TO_START, BECAME, RUNNING, ENDED, GONE };
-enum kind { RUN = 1, ANSWER = 2, SERIES = 3 };
-
 /* `reason` of an answer: the run before it has printed so much that its memory is to be given back first. */
 #define ASK_AGAIN 7
 #define LITTLE_BYTES (64 * 1024)
@@ -59,7 +53,6 @@ enum kind { RUN = 1, ANSWER = 2, SERIES = 3 };
 
 /* Of one test of a series: what prints more ends it, and is read by the far side. */
 #define MAX_PRINTED_BYTES (4 * 1024)
-#define MAX_REPLY_BYTES (64 * 1024)
 
 /* How much more the slot may hold when a program is dead: it may have left the group full, and what comes then is ours.
  */
@@ -67,66 +60,6 @@ enum kind { RUN = 1, ANSWER = 2, SERIES = 3 };
 
 /* Without the handlers that the fork of libc runs: this process has one thread. */
 extern pid_t _Fork(void) __attribute__((weak));
-
-/* Written by a process that fails while it becomes a program, and not mapped in one that has become it. */
-struct complaint {
-    int32_t error;
-    char step[60];
-};
-
-struct context {
-    int64_t channel, proc_fd, code_fd, cores;
-    int64_t filter; /* struct sock_fprog *; 0 where there are no namespaces and the caller puts up the walls */
-    int64_t complaint, complaint_bytes;
-    int64_t series; /* struct series *, which no fork inherits */
-    int64_t tmp_changed_at_ns;
-    int64_t limit_fd, peak_fd, usage_fd, stat_fd, events_fd, cpu_fd; /* of the slot's control group, or -1 */
-};
-
-struct request {
-    int64_t kind, memory_bytes, output_bytes, cpu_us, wall_us;
-    int64_t processes; /* -1: the caller counts them */
-    int64_t watched;   /* memory is looked at, for no group holds it */
-    int64_t counted;   /* the group's memory is that of this run */
-    int64_t idle_ceiling_bytes;
-    int64_t by_hand; /* the caller has to do something before or after it */
-    int64_t ahead;   /* it was sent before what the last run printed was given back */
-    int64_t n_inputs, inputs_at; /* of a series: their lengths and what they are, in the message */
-    int64_t image; /* what is executed is a descriptor */
-    int64_t n_arguments, n_variables, strings_at; /* of a program of its own: its command line and environment */
-    int64_t n_fds, places[MAX_FDS];
-};
-
-struct answer {
-    int64_t kind, status, reason, cpu_us, wall_us, rss_kb, starved_us, one_process;
-    int64_t peak_bytes, kills, group_cpu_us; /* -1 where nobody counts */
-    int64_t held_bytes;                      /* by the idle slot before the run, without page cache */
-};
-
-/* What one test of a series printed follows; descriptors carry that of the last where the lengths are -1. */
-struct record {
-    struct answer answer;
-    int64_t stdout_bytes, stderr_bytes, report_bytes;
-};
-
-/* What is no business of a program: the inputs of later tests, and what earlier ones have printed. */
-struct series {
-    int64_t input_at, inputs_bytes, reply_bytes;
-    char inputs[MAX_MESSAGE_BYTES];
-    char reply[MAX_REPLY_BYTES];
-};
-
-struct run {
-    struct answer answer;
-    int64_t pid, started_ns, usage_before, kills_before, cpu_before, limit_bytes;
-    int64_t printed_bytes; /* by the run before */
-    int64_t n_fds, length;
-    int32_t fds[MAX_FDS];
-    union {
-        struct request request;
-        char message[MAX_MESSAGE_BYTES];
-    };
-};
 
 static int64_t now_ns(void)
 {
@@ -286,7 +219,7 @@ static int64_t data_bytes(int proc_fd)
     return length < 0 || !rest ? -1 : digits(rest) * sysconf(_SC_PAGESIZE);
 }
 
-static void close_between(unsigned first, unsigned last)
+void native_close_between(unsigned first, unsigned last)
 {
     if (syscall(SYS_close_range, first, last, 0) == 0)
         return;
@@ -312,8 +245,8 @@ static int place(const struct context *context, const struct run *run)
             return -1;
     if (context->code_fd >= 0 && put(context->code_fd, FIRST_PLACE + 3, placed) != 0)
         return -1;
-    close_between(3, FIRST_PLACE - 1);
-    close_between(FIRST_PLACE + PLACES, ~0U);
+    native_close_between(3, FIRST_PLACE - 1);
+    native_close_between(FIRST_PLACE + PLACES, ~0U);
     for (int i = 0; i < PLACES; i++)
         if (!placed[i])
             close(FIRST_PLACE + i);
@@ -406,21 +339,6 @@ static void execute(const struct run *run, char **arguments, char **variables)
     /* Too large for its limits, or no program at all: either way it is what was submitted. */
     dprintf(2, "cannot start: %s\n", strerror(errno));
     _exit(127);
-}
-
-/* A page that forks share with their init, and what they do not even see of it. */
-int64_t native_new_pages(struct context *context)
-{
-    context->complaint_bytes = sysconf(_SC_PAGESIZE);
-    void *page = mmap(NULL, context->complaint_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED)
-        return -errno;
-    context->complaint = (int64_t)page;
-    page = mmap(NULL, sizeof(struct series), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED || madvise(page, sizeof(struct series), MADV_DONTFORK) != 0)
-        return -errno;
-    context->series = (int64_t)page;
-    return 0;
 }
 
 /* For a fork that has its walls: what the far side would believe is out of its reach from here on. */
@@ -759,17 +677,23 @@ static int64_t run_series(const struct context *context, struct run *run)
 
 /* Answer requests as long as their programs end at once; return where the caller is needed.
  *
- * CLOSED: the far side is gone. MESSAGE: something else than a run. TO_START: a run that the caller has to start.
+ * CLOSED: the far side is gone. TO_ENTER: a room that the caller has to make. TO_START: a run that the caller has to start.
  * BECAME: this is the fork that is to become the program. RUNNING: it was started and has not ended. ENDED: it has,
  * is counted, and has left something in /tmp or a complaint; to be answered. The caller closes the descriptors. */
-int64_t native_serve(const struct context *context, struct run *run)
+int64_t native_serve(struct context *context, struct run *run)
 {
     for (;;) {
         int64_t length = receive(context, run);
         if (length <= 0)
             return length == 0 ? CLOSED : length;
-        if (run->message[0] == '{')
-            return MESSAGE;
+        if (run->room.kind == ROOM && length >= (int64_t)sizeof run->room) {
+            if (!context->submission_filter || run->room.by_hand)
+                return TO_ENTER;
+            int64_t failed = native_enter(context, run);
+            if (failed < 0)
+                return failed;
+            continue;
+        }
         if (length < (int64_t)sizeof run->request || run->request.kind != RUN || run->request.n_fds != run->n_fds)
             return -EPROTO;
         int64_t done;
@@ -790,31 +714,4 @@ int64_t native_serve(const struct context *context, struct run *run)
         if (done < 0)
             return done == -EPIPE ? CLOSED : done;
     }
-}
-
-/* --- once a submission -------------------------------------------------------------------------------------------- */
-
-/* A fork into new namespaces. The caller has one thread and goes on as it was: nothing of the interpreter is told. */
-int64_t native_clone(int64_t flags)
-{
-    long pid = syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
-    return pid < 0 ? -errno : pid;
-}
-
-/* Take every capability out of what an exec could give back. */
-int64_t native_drop_bounding_set(void)
-{
-    for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
-        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
-            return -errno;
-    return 0;
-}
-
-/* What the structures take, for whoever mirrors them. */
-void native_sizes(int64_t sizes[4])
-{
-    sizes[0] = sizeof(struct context);
-    sizes[1] = sizeof(struct request);
-    sizes[2] = sizeof(struct answer);
-    sizes[3] = sizeof(struct run);
 }

@@ -1,4 +1,4 @@
-"""The structures and functions of `native.c`: the part of the init that every test goes through.
+"""The structures and functions of `native.c` and `room.c`: what every test and every submission goes through.
 
 The library is built when the package is installed and brought into the jail as a file; `load` opens it, once. It is
 called with the interpreter lock held. Every function raises OSError when the kernel refuses.
@@ -7,7 +7,6 @@ called with the interpreter lock held. Every function raises OSError when the ke
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 from enum import IntEnum
 from typing import Any, Final
@@ -27,7 +26,7 @@ class Event(IntEnum):
     """Why `serve` needs its caller; see `native.c`."""
 
     CLOSED = 0
-    MESSAGE = 1
+    TO_ENTER = 1
     TO_START = 2
     BECAME = 3
     RUNNING = 4
@@ -37,11 +36,15 @@ class Event(IntEnum):
 class Context(ctypes.Structure):
     """What is the same for every run of a submission."""
 
+    disk_bytes: int
+
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("channel", "proc_fd", "code_fd", "cores")),
         *((name, ctypes.c_int64) for name in ("filter", "complaint", "complaint_bytes", "series")),
         ("tmp_changed_at_ns", ctypes.c_int64),
         *((f"{name}_fd", ctypes.c_int64) for name in wire.GROUP_FILES),
+        *((name, ctypes.c_int64) for name in ("disk_bytes", "inodes", "submission_filter")),
+        ("program_filters", ctypes.c_int64 * 2),
     )
 
 
@@ -81,10 +84,9 @@ class Run(ctypes.Structure):
         # What comes behind it in the buffer is not read.
         return wire.Task.of(self.view[_TASK_OFFSET:])
 
-    def object(self) -> wire.Message:
-        """The message as a JSON object."""
-        message: wire.Message = json.loads(self.text())
-        return message
+    def setting(self) -> wire.Setting:
+        """The message as what a submission finds around it."""
+        return wire.Setting.of(self.text())
 
     def add(self, fd: int, target: int) -> None:
         """Give the program one more descriptor, a duplicate of `fd`."""
@@ -105,11 +107,12 @@ def load(path: str) -> None:
     """Open the library. Raises OSError where it is not there or cannot be run here."""
     global _library
     _library = ctypes.PyDLL(path)
-    for name in ("new_pages", "serve", "start", "wait", "answer", "clone", "drop_bounding_set"):
+    steps = ("new_pages", "stand_alone", "begin", "enter", "make_ready", "renew_tmp")
+    for name in (*steps, "serve", "start", "wait", "answer", "clone", "drop_bounding_set"):
         getattr(_library, f"native_{name}").restype = ctypes.c_int64
-    sizes = (ctypes.c_int64 * 4)()
+    sizes = (ctypes.c_int64 * 5)()
     _library.native_sizes(sizes)
-    ours = [ctypes.sizeof(Context), wire.REQUEST_BYTES, wire.ANSWER_BYTES, ctypes.sizeof(Run)]
+    ours = [ctypes.sizeof(Context), wire.SETTING_BYTES, wire.REQUEST_BYTES, wire.ANSWER_BYTES, ctypes.sizeof(Run)]
     if list(sizes) != ours:
         raise OSError(f"the library was built from other sources: {list(sizes)}, not {ours}")
 
@@ -117,14 +120,43 @@ def load(path: str) -> None:
 _TASK_OFFSET: Final = Run.message.offset + wire.REQUEST_BYTES
 
 
-def new_context(channel_fd: int) -> Context:
+def new_context() -> Context:
     """A context in which nothing is open yet."""
-    context = Context(channel=channel_fd)
-    _checked(_library.native_new_pages(ctypes.byref(context)), "mmap")
+    context = Context(channel=_NONE)
     for name in ("proc_fd", "code_fd", *(f"{name}_fd" for name in wire.GROUP_FILES)):
         setattr(context, name, _NONE)
     context.cores = len(os.sched_getaffinity(0))
     return context
+
+
+def new_pages(context: Context) -> None:
+    """Take the memory in which a process and its forks differ. `stand_alone` and `begin` do."""
+    _checked(_library.native_new_pages(ctypes.byref(context)), "mmap")
+
+
+def stand_alone(context: Context, socket_fd: int) -> None:
+    """Be nothing of the zygote's but its child: neither in its session, nor with its descriptors but the socket."""
+    _checked(_library.native_stand_alone(ctypes.byref(context), socket_fd), "a fork of the zygote")
+
+
+def begin(context: Context, socket_fd: int, user: int, group: int) -> None:
+    """`stand_alone` as the first process of new namespaces; `user` and `group` are what it was outside."""
+    _step(context, _library.native_begin(ctypes.byref(context), socket_fd, user, group))
+
+
+def enter(context: Context, run: Run) -> None:
+    """Make the room that the message asks for, and be in it."""
+    _step(context, _library.native_enter(ctypes.byref(context), ctypes.byref(run)))
+
+
+def make_ready(context: Context) -> None:
+    """Make what every run takes, and take on what every run inherits. `enter` does."""
+    _step(context, _library.native_make_ready(ctypes.byref(context)))
+
+
+def renew_tmp(context: Context) -> None:
+    """Leave nothing in /tmp, where it is a file system of our own."""
+    _step(context, _library.native_renew_tmp(ctypes.byref(context)))
 
 
 def new_run() -> Run:
@@ -151,7 +183,7 @@ def check_complaint(context: Context) -> None:
 
 def serve(context: Context, run: Run) -> Event:
     """Answer requests until the caller is needed, and say why."""
-    return Event(_checked(_library.native_serve(ctypes.byref(context), ctypes.byref(run)), "serve"))
+    return Event(_step(context, _library.native_serve(ctypes.byref(context), ctypes.byref(run))))
 
 
 def start(context: Context, run: Run) -> int:
@@ -206,6 +238,12 @@ def clone(flags: int) -> int:
 def drop_bounding_set() -> None:
     """Take every capability out of what an exec could give back."""
     _checked(_library.native_drop_bounding_set(), "bounding set")
+
+
+def _step(context: Context, result: int) -> int:
+    """The result, unless it is an error, which left word of where it happened."""
+    where = ctypes.string_at(context.complaint + 4).decode(errors="replace") if result < 0 and context.complaint else ""
+    return _checked(result, where or "the library")
 
 
 def _checked(result: int, what: str) -> int:

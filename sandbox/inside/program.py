@@ -37,8 +37,6 @@ from sandbox.inside import asserting, plain, prelude, serving, wire
 from sandbox.inside.wire import CHANNEL_FD, CODE_FD, REPORT_FD, SOURCE_FD
 
 _SCRIPT: Final = "/tmp/main.py"  # noqa: S108 - a name for tracebacks; no such file exists
-_STACK_BYTES: Final = 256 * 1024 * 1024
-_OPEN_FILES: Final = 256
 _ENCODING_BYTES: Final = 64  # of a value, which is no output of the program's
 _FINALIZE_FAILED: Final = 120  # what CPython exits with when it cannot flush stdout at the end
 
@@ -148,21 +146,6 @@ def _take_streams() -> None:
 
 
 _ours: Final[dict[str, types.ModuleType]] = {}  # out of the program's sight, and alive
-
-
-def limit_submission() -> None:
-    """Limits that are the same for every run, taken on by the init and inherited."""
-    for kind, limit in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, _OPEN_FILES)):
-        resource.setrlimit(kind, _at_most(kind, limit))
-    # The soft limit alone: programs with deep recursion raise it, and memory is limited elsewhere.
-    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
-    resource.setrlimit(resource.RLIMIT_STACK, (_at_most(resource.RLIMIT_STACK, _STACK_BYTES)[0], hard))
-
-
-def _at_most(kind: int, limit: int) -> tuple[int, int]:
-    _, hard = resource.getrlimit(kind)
-    capped = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-    return capped, capped
 
 
 class _Exec:

@@ -1,7 +1,7 @@
 """Messages with file descriptors over a SEQPACKET socket, whole or not at all.
 
-What is said once a submission is a JSON object. A run and its answer are structures that `native.c` reads and writes:
-numbers of 64 bits, and behind those of a request what only the program's own process reads.
+What the zygote is told is a JSON object. What an init is told and what it answers are structures that `native.c` reads
+and writes: numbers of 64 bits, and behind them what only the interpreter reads.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ _MAX_BYTES: Final = 128 * 1024
 _MAX_FDS: Final = 16
 _MAX_STRINGS: Final = 128
 _RUN: Final = 1
+_ROOM: Final = 4
 _NOWHERE: Final = -1
 _HEADER: Final = struct.Struct(f"={18 + _MAX_FDS}q")
 PROCESSES_OFFSET: Final = 8 * 5
@@ -66,6 +67,33 @@ _LENGTH: Final = struct.Struct("=q")
 SERIES_NAMES: Final = ("stdin", "stdout", "stderr", "report")
 LONGEST_SERIES: Final = 8
 LARGEST_INPUT_BYTES: Final = 4 * 1024  # of a run of a series
+
+
+_SETTING: Final = struct.Struct(f"={5 + len(GROUP_FILES)}q64s")
+SETTING_BYTES: Final = _SETTING.size
+
+
+class Setting(NamedTuple):
+    """What a submission finds around it: the first message to its init."""
+
+    root: str
+    disk_bytes: int
+    inodes: int
+    memory_is_accounted: bool  # a control group holds it
+    preload: tuple[str, ...] = ()  # modules to import once
+
+    @classmethod
+    def of(cls, message: bytes) -> Setting:
+        """Read what `encoded` wrote."""
+        _, disk_bytes, inodes, accounted, _, *_, root = _SETTING.unpack_from(message)
+        names = marshal.loads(message[SETTING_BYTES:])  # noqa: S302 - by the service
+        return cls(root.rstrip(b"\0").decode(), disk_bytes, inodes, bool(accounted), names)
+
+    def encoded(self, group: Sequence[str]) -> bytes:
+        """The setting as bytes; the message's descriptors are these files of the control group."""
+        places = [group.index(name) if name in group else _NOWHERE for name in GROUP_FILES]
+        numbers = (self.disk_bytes, self.inodes, self.memory_is_accounted, bool(self.preload))
+        return _SETTING.pack(_ROOM, *numbers, *places, os.fsencode(self.root)) + marshal.dumps(self.preload)
 
 
 class Task(NamedTuple):

@@ -60,11 +60,16 @@ class _Nursery(Protocol):
 
 
 class _Namespaces:
+    def __init__(self) -> None:
+        # Made here once: an init finds them as they are, and writes to none of the interpreter's pages for them.
+        self._context = init.with_filters(native.new_context())
+        self._run = native.new_run()
+
     def start(self, name: object, socket_fd: int) -> int:
         user, group = os.getuid(), os.getgid()  # here: in a new user namespace both are nobody's
         pid = native.clone(_NAMESPACES)
         if pid == 0:
-            init.main(socket_fd, user=user, group=group)
+            init.main(self._context, self._run, socket_fd, user=user, group=group)
         return pid
 
     def ended(self, pid: int) -> None:

@@ -68,7 +68,8 @@ def test_a_run_that_was_given_up_leaves_the_others_their_answers() -> None:
 def test_what_fails_before_the_program_begins_is_ours() -> None:
     """A fork that cannot be made a program says which step failed, and what it would have said is no program's."""
     native.load(str(Path(inside.__file__).parent / Path(jail.NATIVE).name))
-    context = native.new_context(-1)  # without a /proc, in which a program is made the first to go for want of memory
+    context = native.new_context()  # without a /proc, in which a program is made the first to go for want of memory
+    native.new_pages(context)
     run = native.new_run()
     assert native.start(context, run) > 0
     assert native.wait(context, run, None)
