@@ -27,6 +27,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import uvloop
 
 from reward_server.settings import SandboxSettings
 from sandbox import languages, toolchain
@@ -74,7 +75,7 @@ def main() -> None:
     parser.add_argument("--sandbox-fusion", help="a running SandboxFusion, to compare with")
     options = parser.parse_args()
     toolchain.prepare(default_cache_dir())
-    asyncio.run(measure(options.rounds))
+    uvloop.run(measure(options.rounds))
     with serving(options.http) as url:
         http_throughput(url, options.rounds)
         http_latency(url, options.rounds)

@@ -22,6 +22,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+import uvloop
+
 from sandbox.local import LocalJudge, LocalSettings, default_cache_dir
 from sandbox.models import (
     ExecuteJob,
@@ -51,8 +53,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=6000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch, redis_server(Path(scratch)) as url:
-        asyncio.run(overhead(url, options.rounds, options.problems))
-        asyncio.run(rate(url, options.rounds, options.jobs))
+        uvloop.run(overhead(url, options.rounds, options.problems))
+        uvloop.run(rate(url, options.rounds, options.jobs))
 
 
 @contextmanager
@@ -170,7 +172,7 @@ class AtOnce:
 
 def answer_at_once(url: str) -> None:
     settings = WorkerSettings(url, NAMES, slots=256, tier="none", cache_seconds=0)
-    asyncio.run(Worker(AtOnce(), settings).run())
+    uvloop.run(Worker(AtOnce(), settings).run())
 
 
 if __name__ == "__main__":

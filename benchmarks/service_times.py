@@ -27,6 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import uvloop
+
 from sandbox import toolchain
 from sandbox.local import LocalJudge, LocalSettings, default_cache_dir
 from sandbox.models import JudgeJob, Limits, StdioTest, Verdict
@@ -90,7 +92,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=STORED)
     options = parser.parse_args()
     toolchain.prepare(default_cache_dir())
-    document = asyncio.run(measure(options.jobs))
+    document = uvloop.run(measure(options.jobs))
     document["command"] = f"python -m benchmarks.service_times --jobs {options.jobs}"
     options.output.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     show(document)

@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import uvloop
+
 from reward_server.settings import SandboxSettings
 from sandbox.dispatch import request_key
 from sandbox.local import LocalJudge, LocalSettings, default_cache_dir
@@ -73,9 +75,9 @@ def main() -> None:
     jobs = [job for _, job in zip(range(wanted), submissions(), strict=False)]
     with tempfile.TemporaryDirectory() as ours:
         tempfile.tempdir = ours  # others have files among the machine's temporary ones
-        idle, grew_idle = asyncio.run(judged(jobs))
+        idle, grew_idle = uvloop.run(judged(jobs))
         with load():
-            loaded, grew_loaded = asyncio.run(judged(jobs))
+            loaded, grew_loaded = uvloop.run(judged(jobs))
     differing = [place for place, (one, other) in enumerate(zip(idle, loaded, strict=True)) if one != other]
     print(f"{len(jobs)} submissions twice: {dict(Counter(idle))}")
     print(f"verdicts that load changed: {len(differing)}")

@@ -23,6 +23,7 @@ from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 from pydantic import ValidationError
 from rich.console import Console
@@ -178,7 +179,7 @@ def worker(config: ConfigFile = None) -> None:
     except OSError as error:
         _refuse(f"SANDBOX_METRICS_PORT: {sandbox.metrics_host}:{sandbox.metrics_port}: {error}")
     try:
-        asyncio.run(_work(settings, listening))
+        uvloop.run(_work(settings, listening))
     except SandboxUnavailableError as error:
         _complain(str(error))
         raise typer.Exit(Exit.UNSCORED) from None

@@ -49,29 +49,22 @@ class JailSlot(Slot):
 class JailSubmission:
     """A submission in a jail; a session is a room.
 
-    The init of the next one is started ahead of time, but not beside the first run: that one is waited for.
+    The init of the next one is started when this one is done: what runs is waited for, and starting it takes as long as
+    two tests.
     """
 
     def __init__(self, longest_series: int, prepare_next: Callable[[], None]) -> None:
         self.longest_series = longest_series
         self.sessions: list[Session] = []
         self._prepare_next = prepare_next
-        self._has_run = False
 
     async def run(self, run: Run, *, room: int = 0) -> Outcome:
         """Run a program once."""
-        self._begin()
         return await runner.run(self.sessions[room], run.program, run.stdin, run.limits)
 
     async def run_series(self, program: Program, inputs: Sequence[bytes], limits: Limits) -> list[Outcome]:
         """Run a program on the first inputs."""
-        self._begin()
         return await runner.run_series(self.sessions[0], program, inputs, limits)
-
-    def _begin(self) -> None:
-        if self._has_run:
-            self._prepare_next()
-        self._has_run = True
 
     async def run_joined(self, candidate: Run, asserting: Run) -> tuple[Outcome, Outcome]:
         """Run both at once; what the second uses is not counted."""
