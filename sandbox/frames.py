@@ -201,15 +201,21 @@ def read_rooms(described: Sequence[Mapping[str, Any]]) -> list[Room]:
 
 def described_tools(tools: Tools) -> dict[str, Any]:
     """Tools."""
-    return {field.name: _plain(getattr(tools, field.name)) for field in fields(tools)}
+    described = {field.name: _plain(getattr(tools, field.name)) for field in fields(tools)}
+    return described | {"library_names": sorted(tools.library_names)}
 
 
 def read_tools(described: object) -> Tools:
     """What `described_tools` described."""
     try:
         assert isinstance(described, dict)
-        options = (str(described[name]) for name in ("linker", "static"))
-        return Tools(_words(described["paths"]), _words(described["versions"]), *options)
+        return Tools(
+            _words(described["paths"]),
+            _words(described["versions"]),
+            str(described["linker"]),
+            tuple(_texts(described["static"])),
+            frozenset(_texts(described["library_names"])),
+        )
     except (AssertionError, KeyError, TypeError, ValueError) as error:
         raise MalformedError("tools") from error
 

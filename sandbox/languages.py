@@ -21,16 +21,11 @@ from sandbox import jail
 
 # Contest programs ask for ONLINE_JUDGE before they read from files of their author's.
 CXX_FLAGS: Final = ("-std=c++20", "-O2", "-pthread", "-DONLINE_JUDGE")
-_QUIET: Final = "-fno-diagnostics-show-caret -fdiagnostics-color=never -w -pipe"
+_QUIET: Final = ("-fno-diagnostics-show-caret", "-fdiagnostics-color=never", "-w")
 
 
-def _compiled_and_linked(options: str) -> tuple[str, ...]:
-    """Commands of the GNU compilers, which make `main.o` with these options.
-
-    A static program starts in a third of the time. What has names of the C library for its own may link only without.
-    """
-    linking = [f"{{tool}} -pthread {how} -o program main.o -lm" for how in ("{static} 2>/dev/null", "{linker}")]
-    return "/bin/sh", "-c", f"{{tool}} {_QUIET} {options} && {{ {' || '.join(linking)}; }}"
+# In a command: the options that link fast what starts fast, where a program may be linked so; else nothing.
+LINKED_FAST: Final = "{fast}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +59,7 @@ LANGUAGES: Final = (
         source="main.cpp",
         aliases=("c++", "cxx", "cc", "cpp20", "c++20", "cpp17", "c++17", "g++", "gnu++", "gnuc++"),
         tool="g++",
-        compile=_compiled_and_linked(f"{' '.join(CXX_FLAGS)} -I/precompiled -c main.cpp"),
+        compile=("{tool}", *CXX_FLAGS, "-I/precompiled", *_QUIET, "-pipe", LINKED_FAST, "-o", "program", "main.cpp"),
         product="program",
         run=("program",),
         image=True,
@@ -74,7 +69,20 @@ LANGUAGES: Final = (
         source="main.c",
         aliases=("c11", "c17", "gcc", "gnuc"),
         tool="gcc",
-        compile=_compiled_and_linked("-std=gnu17 -O2 -pthread -DONLINE_JUDGE -c main.c"),
+        compile=(
+            "{tool}",
+            "-std=gnu17",
+            "-O2",
+            "-pthread",
+            "-DONLINE_JUDGE",
+            *_QUIET,
+            "-pipe",
+            "{linker}",
+            "-o",
+            "program",
+            "main.c",
+            "-lm",
+        ),
         product="program",
         run=("program",),
         image=True,
@@ -160,27 +168,33 @@ class Tools:
     paths: Mapping[str, str]
     versions: Mapping[str, str]  # what identifies a tool
     linker: str = ""  # the option that chooses it
-    static: str = ""  # the options that make a static program quickly
+    static: tuple[str, ...] = ()  # the options that link statically, where that takes hardly longer
+    library_names: frozenset[str] = frozenset()  # by which the C and C++ libraries ask each other for something
 
     def offers(self, language: Language) -> bool:
         """Whether programs in this language can be judged there."""
         return language.tool is None or language.name in self.paths
 
-    def filled(self, command: tuple[str, ...], language: Language, *, memory_mb: int = 0) -> list[str]:
+    def filled(
+        self, command: tuple[str, ...], language: Language, *, memory_mb: int = 0, fast: bool = False
+    ) -> list[str]:
         """A command with the tool, the linker and the heap put in; a word that comes out empty is left out."""
         values = {
             "{tool}": self.paths.get(language.name, ""),
             "{linker}": self.linker,
-            "{static}": self.static or self.linker,
             "{heap}": f"-Xmx{max(16, memory_mb - _BESIDE_THE_HEAP_MB)}m",
         }
+        if LINKED_FAST in command:
+            at = command.index(LINKED_FAST)
+            linking = (self.static or (self.linker,)) if fast else ()
+            command = (*command[:at], *linking, *command[at + 1 :])
         for name, value in values.items():
             command = tuple(word.replace(name, value) for word in command)
         return [word for word in command if word]
 
     def version(self, language: Language) -> str:
         """What identifies the compiler and its flags."""
-        return self.versions.get(language.name, "") + repr(self.filled(language.compile, language))
+        return self.versions.get(language.name, "") + repr(self.filled(language.compile, language, fast=True))
 
 
 @functools.cache
@@ -188,7 +202,7 @@ def host_tools() -> Tools:
     """The tools of this machine. Asks each for its version, so it blocks for a moment."""
     paths = {language.name: path for language in LANGUAGES if (path := tool_path(language)) is not None}
     versions = {name: tool_version(by_name(name)) for name in paths}
-    return Tools(paths, versions, linker_option(), static_options())
+    return Tools(paths, versions, linker_option(), static_options(), library_names())
 
 
 @functools.cache
@@ -210,7 +224,7 @@ def linker_option() -> str:
 
 
 @functools.cache
-def static_options() -> str:
+def static_options() -> tuple[str, ...]:
     """What links a program statically, where that takes hardly longer: with a fast linker, and the libraries for it.
 
     Threads of static programs fail with C libraries before 2.34. Links a program, so it blocks for a moment.
@@ -218,12 +232,32 @@ def static_options() -> str:
     compiler, library = shutil.which("g++", path="/usr/bin:/bin"), os.confstr("CS_GNU_LIBC_VERSION") or ""
     version = re.fullmatch(r"glibc (\d+)\.(\d+)", library)
     if compiler is None or not linker_option() or version is None or tuple(map(int, version.groups())) < (2, 34):
-        return ""
-    options = f"-static -s {linker_option()} -Wl,--build-id=none"
+        return ()
+    options = ("-static", "-s", linker_option(), "-Wl,--build-id=none")
     with tempfile.TemporaryDirectory() as scratch:
-        command = [compiler, "-pthread", *options.split(), "-x", "c++", "-o", f"{scratch}/program", "-"]
+        command = [compiler, "-pthread", *options, "-x", "c++", "-o", f"{scratch}/program", "-"]
         done = subprocess.run(command, input=b"int main() {}", capture_output=True, check=False)
-    return options if done.returncode == 0 else ""
+    return options if done.returncode == 0 else ()
+
+
+@functools.cache
+def library_names() -> frozenset[str]:
+    """The names by which the C and C++ libraries ask each other for something, and which programs may have, too.
+
+    Without those of the standard streams, which are macros where they are declared, and which most programs mention.
+    """
+    compiler = shutil.which("g++", path="/usr/bin:/bin")
+    if compiler is None:
+        return frozenset()
+
+    def said(*command: str) -> str:
+        return subprocess.run(command, capture_output=True, text=True, check=False, env={"LC_ALL": "C"}).stdout
+
+    libraries = ("libstdc++.a", "libgcc.a", "libgcc_eh.a", "libm.a", "libc.a")
+    paths = [path for name in libraries if os.path.isabs(path := said(compiler, f"-print-file-name={name}").strip())]
+    symbols = (line.split() for line in said("/usr/bin/readelf", "-sW", *paths).splitlines())
+    wanted = {words[7].partition("@")[0] for words in symbols if len(words) > 7 and words[6] == "UND"}
+    return frozenset(name for name in wanted if not name.startswith("_")) - {"stdin", "stdout", "stderr"}
 
 
 def tool_version(language: Language) -> str:

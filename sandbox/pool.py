@@ -283,15 +283,22 @@ class PoolJudge:
         return await asyncio.shield(self._compiling[key])
 
     async def _compile(self, key: str, code: str, language: Language) -> bytes | CompileFailure:
-        program = toolchain.compile_program(_encoded(code), language, self._tools)
-        limits = toolchain.compile_limits(self._settings.compile_cpu_seconds)
-        outcome = await self._attempt(Run(program, b"", limits), Room(jail.TOOLCHAIN_ROOT, limits.disk_mb * _MIB))
-        compiled = toolchain.compiled(outcome)
+        source = _encoded(code)
+        fast = toolchain.links_fast(source, language, self._tools)
+        compiled = await self._compiled(source, language, fast=fast)
+        if fast and isinstance(compiled, CompileFailure) and compiled.in_linking:
+            compiled = await self._compiled(source, language, fast=False)
         if isinstance(compiled, CompileFailure):
             self._remember_failure(key, compiled)
         else:
             await asyncio.to_thread(self._programs.put, key, compiled)
         return compiled
+
+    async def _compiled(self, source: bytes, language: Language, *, fast: bool) -> bytes | CompileFailure:
+        program = toolchain.compile_program(source, language, self._tools, fast=fast)
+        limits = toolchain.compile_limits(self._settings.compile_cpu_seconds)
+        outcome = await self._attempt(Run(program, b"", limits), Room(jail.TOOLCHAIN_ROOT, limits.disk_mb * _MIB))
+        return toolchain.compiled(outcome)
 
     def _remember_failure(self, key: str, failure: CompileFailure) -> None:
         if not failure.limited:

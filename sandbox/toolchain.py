@@ -46,6 +46,7 @@ class CompileFailure:
 
     output: str
     limited: bool = False
+    in_linking: bool = False  # everything was compiled, and did not fit together
 
 
 def compile_limits(cpu_seconds: float) -> Limits:
@@ -60,10 +61,34 @@ def compile_limits(cpu_seconds: float) -> Limits:
     )
 
 
-def compile_program(source: bytes, language: Language, tools: Tools) -> Program:
+# What is no code, each to its end or that of the text.
+_NO_CODE: Final = re.compile(
+    rb"""//[^\n]*|/\*.*?(?:\*/|\Z)|"(?:\\.|[^"\\\n]|\\\Z)*+"?|'(?:\\.|[^'\\\n]){1,4}'""", re.DOTALL
+)
+# What is no function: words that no parenthesis follows, and those of which a number makes a variable.
+_NAMES: Final = re.compile(rb"\b([A-Za-z_]\w*+)(?!\s*\()|(?<=\w\s)([A-Za-z_]\w*+)\s*\(\s*[-+.\d]")
+_LINKED_FAST_BYTES: Final = 64 * 1024
+
+
+def links_fast(source: bytes, language: Language, tools: Tools) -> bool:
+    """Whether a program is linked as fast as can be, and the same program comes out.
+
+    Only where it has no name for its own by which the libraries ask each other for something: a static one, and what
+    some linkers make of a dynamic one, would be asked for it. The compiler's own linker hides such names. Functions are
+    told apart by the types of their arguments, unless they are declared to be C's or named in assembler.
+    """
+    if languages.LINKED_FAST not in language.compile or len(source) > _LINKED_FAST_BYTES or not tools.library_names:
+        return False
+    if re.search(rb'extern\s*"C"|\b(?:__)?asm', source):
+        return False
+    named = _NAMES.finditer(_NO_CODE.sub(b" ", source))
+    return tools.library_names.isdisjoint((found[1] or found[2]).decode() for found in named)
+
+
+def compile_program(source: bytes, language: Language, tools: Tools, *, fast: bool) -> Program:
     """What compiles `source`."""
     return Program(
-        argv=tuple(tools.filled(language.compile, language)),
+        argv=tuple(tools.filled(language.compile, language, fast=fast)),
         environment=_ENVIRONMENT,
         copies={language.source: source},
         product=f"/tmp/{language.product}",  # noqa: S108
@@ -77,7 +102,7 @@ def compiled(outcome: Outcome) -> bytes | CompileFailure:
     said = outcome.stderr[:_SHOWN_BYTES].decode("utf-8", "replace")
     limited = outcome.verdict is not Verdict.RUNTIME_ERROR
     limit = f"the compiler {outcome.message}\n" if limited else ""
-    return CompileFailure(limit + _ABSOLUTE_PATH.sub("", said), limited)
+    return CompileFailure(limit + _ABSOLUTE_PATH.sub("", said), limited, b"collect2:" in outcome.stderr)
 
 
 async def identity(language: Language) -> str:

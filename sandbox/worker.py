@@ -132,6 +132,7 @@ class Worker:
         self._on_slots: set[bytes] = set()  # of the held ones, those that are not judged yet
         self._freed = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._stopped: asyncio.Future[object]  # of `_stopping`, for as long as `run` runs
         self._problem: str | None = _NOT_STARTED
         self._home = secrets.randbelow(settings.names.shards)
         self._cursors: dict[str, bytes] = {}
@@ -161,10 +162,12 @@ class Worker:
     def stop(self) -> None:
         """Claim no more; `run` returns when what is held has ended or been given back."""
         self._stopping.set()
+        self._freed.set()
 
     async def run(self) -> None:
         """Work until `stop`. Raises SandboxUnavailableError for a Redis that is too old."""
         self._identities = await _identities(self._settings.tier)
+        self._stopped = asyncio.ensure_future(self._stopping.wait())
         beating = [
             asyncio.create_task(forever(self._beat, streams.BEAT_SECONDS)),
             asyncio.create_task(forever(self._renew, self._settings.lease_seconds / 3)),
@@ -174,7 +177,7 @@ class Worker:
             await self._work()
             await self._drain()
         finally:
-            await ended(beating)
+            await ended([*beating, self._stopped])
             await self._leave()
             await self._link.close()
 
@@ -206,21 +209,20 @@ class Worker:
     async def _or_stop(self, work: Any) -> None:
         """Await `work`, but no longer than this worker is wanted."""
         working = asyncio.ensure_future(work)
-        stopping = asyncio.ensure_future(self._stopping.wait())
         try:
-            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({working, self._stopped}, return_when=asyncio.FIRST_COMPLETED)
             if working.done():
                 working.result()
         finally:
-            # An entry that Redis sends just now is ours without our knowing; `_give_back_all` finds it.
-            for task in (working, stopping):
-                task.cancel()
-            await asyncio.gather(working, stopping, return_exceptions=True)
+            if not working.done():
+                # An entry that Redis sends just now is ours without our knowing; `_give_back_unknown` finds it.
+                working.cancel()
+                await asyncio.gather(working, return_exceptions=True)
 
     async def _until_free(self) -> None:
         while self._free <= 0 and not self._stopping.is_set():
             self._freed.clear()
-            await self._or_stop(self._freed.wait())
+            await self._freed.wait()
 
     @property
     def _free(self) -> int:
