@@ -6,6 +6,7 @@ A command is looked up where the slots are (`Tools`); where it is missing, the l
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -77,7 +78,6 @@ LANGUAGES: Final = (
             "-DONLINE_JUDGE",
             *_QUIET,
             "-pipe",
-            "{linker}",
             "-o",
             "program",
             "main.c",
@@ -178,19 +178,18 @@ class Tools:
     def filled(
         self, command: tuple[str, ...], language: Language, *, memory_mb: int = 0, fast: bool = False
     ) -> list[str]:
-        """A command with the tool, the linker and the heap put in; a word that comes out empty is left out."""
+        """A command with the tool, the linker and the heap put in."""
         values = {
             "{tool}": self.paths.get(language.name, ""),
-            "{linker}": self.linker,
             "{heap}": f"-Xmx{max(16, memory_mb - _BESIDE_THE_HEAP_MB)}m",
         }
         if LINKED_FAST in command:
             at = command.index(LINKED_FAST)
-            linking = (self.static or (self.linker,)) if fast else ()
+            linking = (self.static or tuple(filter(None, [self.linker]))) if fast else ()
             command = (*command[:at], *linking, *command[at + 1 :])
         for name, value in values.items():
             command = tuple(word.replace(name, value) for word in command)
-        return [word for word in command if word]
+        return list(command)
 
     def version(self, language: Language) -> str:
         """What identifies the compiler and its flags."""
@@ -229,15 +228,21 @@ def static_options() -> tuple[str, ...]:
 
     Threads of static programs fail with C libraries before 2.34. Links a program, so it blocks for a moment.
     """
-    compiler, library = shutil.which("g++", path="/usr/bin:/bin"), os.confstr("CS_GNU_LIBC_VERSION") or ""
-    version = re.fullmatch(r"glibc (\d+)\.(\d+)", library)
+    compiler, version = shutil.which("g++", path="/usr/bin:/bin"), re.fullmatch(r"glibc (\d+)\.(\d+)", _c_library())
     if compiler is None or not linker_option() or version is None or tuple(map(int, version.groups())) < (2, 34):
         return ()
-    options = ("-static", "-s", linker_option(), "-Wl,--build-id=none")
+    # Not `-static`: threads that throw would wait for each other in the unwinder.
+    options = ("-static-pie", "-s", linker_option(), "-Wl,--build-id=none")
     with tempfile.TemporaryDirectory() as scratch:
         command = [compiler, "-pthread", *options, "-x", "c++", "-o", f"{scratch}/program", "-"]
         done = subprocess.run(command, input=b"int main() {}", capture_output=True, check=False)
     return options if done.returncode == 0 else ()
+
+
+def _c_library() -> str:
+    with contextlib.suppress(ValueError, OSError):
+        return os.confstr("CS_GNU_LIBC_VERSION") or ""
+    return ""
 
 
 @functools.cache
@@ -267,4 +272,4 @@ def tool_version(language: Language) -> str:
         return ""
     asked = subprocess.run([path, "--version"], capture_output=True, text=True, check=False, env={"LC_ALL": "C"})
     status = os.stat(path)
-    return f"{asked.stdout}{path}{status.st_size}{status.st_mtime_ns}"
+    return f"{asked.stdout}{path}{status.st_size}{status.st_mtime_ns}{_c_library()}"

@@ -17,7 +17,7 @@ import socket
 import subprocess
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -38,38 +38,15 @@ _UNKNOWN_BYTES: Final = 1 << 60
 _GRACE_SECONDS: Final = 20.0  # beyond the wall limit of a run, which the init enforces
 
 
-class Seals:
-    """Contents that nobody can change, each behind one descriptor for as long as somebody has taken it."""
-
-    def __init__(self) -> None:
-        self._taken: dict[int, tuple[bytes, int, int]] = {}  # by the identity of the contents; with how often
-
-    def take(self, content: bytes) -> int:
-        """The descriptor. To be given back, not closed."""
-        taken = self._taken.get(id(content))
-        _, fd, times = taken if taken is not None else (content, sealed("program", content), 0)
-        self._taken[id(content)] = content, fd, times + 1
-        return fd
-
-    def give_back(self, content: bytes) -> None:
-        """What was taken once."""
-        _, fd, times = self._taken.pop(id(content))
-        if times > 1:
-            self._taken[id(content)] = content, fd, times - 1
-        else:
-            os.close(fd)
-
-
 @dataclass(frozen=True, slots=True)
 class Jail:
-    """What it takes to start a slot. Slots of one judge share what is `sealed`."""
+    """What it takes to start a slot."""
 
     bubblewrap: str
     interpreter: jail.Interpreter
     precompiled: Path | None
     first_user: int
     use_cgroups: bool = True
-    seals: Seals = field(default_factory=Seals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +110,6 @@ class Slot:
     def user(self) -> int | None:
         """The user and group id that programs have outside, where these are their own."""
         return self._spec.first_user + self.index if os.geteuid() == 0 else None
-
-    @property
-    def seals(self) -> Seals:
-        """What its sessions and those of other slots have sealed."""
-        return self._spec.seals
 
     @property
     def alive(self) -> bool:
@@ -253,9 +225,10 @@ class Slot:
         """Start the init of the next submission ahead of time, and make its room where that is known."""
         if self._spare is None and self.alive:
             with contextlib.suppress(SlotDiedError):
-                self._spare = self._spawn()
+                spare = self._spawn()
                 if room is not None:
-                    self._spare.load(room)
+                    spare.load(room)
+                self._spare = spare
 
     @property
     def idle_ceiling_bytes(self) -> int:
@@ -489,10 +462,10 @@ class Session:
             os.close(fd)
 
     def sealed(self, content: bytes) -> int:
-        """A descriptor of `content` that nobody can change, taken once and kept as long as the session."""
+        """A descriptor of `content` that nobody can change, made once and kept as long as the session."""
         kept = self._kept.get(id(content))
         if kept is None:
-            kept = self._kept[id(content)] = content, self._slot.seals.take(content)
+            kept = self._kept[id(content)] = content, sealed("program", content)
         return kept[1]
 
     def abandon(self) -> None:
@@ -500,8 +473,8 @@ class Session:
         if self._channel.fileno() >= 0:
             self._loop.remove_reader(self._channel.fileno())
         self._channel.close()
-        for content, _ in self._kept.values():
-            self._slot.seals.give_back(content)
+        for _, fd in self._kept.values():
+            os.close(fd)
         self._kept.clear()
 
     async def close(self) -> None:
@@ -552,5 +525,6 @@ def sealed(name: str, content: bytes) -> int:
     position = 0
     while position < len(view):
         position += os.pwrite(fd, view[position:], position)
+    os.fchmod(fd, 0o555)  # its attributes are closed as well: in them one test could leave something for the next
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
     return fd

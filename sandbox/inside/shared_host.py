@@ -73,17 +73,11 @@ _REFUSED: Final = {
     "sendmmsg": (Number(307, 269), _EACCES),
     # Hides its flags in memory, where a filter cannot look.
     "openat2": (Number(437, 437), _ENOSYS),
-    # Landlock knows neither; a file of the service's is the program's own by its user.
+    # Landlock knows none of these; a file of the service's is the program's own by its user.
     "chown": (Number(92, None), _EPERM),
     "lchown": (Number(94, None), _EPERM),
     "fchown": (Number(93, 55), _EPERM),
     "fchownat": (Number(260, 54), _EPERM),
-    "setxattr": (Number(188, 5), _EPERM),
-    "lsetxattr": (Number(189, 6), _EPERM),
-    "fsetxattr": (Number(190, 7), _EPERM),
-    "removexattr": (Number(197, 14), _EPERM),
-    "lremovexattr": (Number(198, 15), _EPERM),
-    "fremovexattr": (Number(199, 16), _EPERM),
     "chmod": (Number(90, None), _DONE),
     "fchmod": (Number(91, 52), _DONE),
     "fchmodat": (Number(268, 53), _DONE),

@@ -93,6 +93,13 @@ _REFUSED: Final = {
     "msgget": (Number(68, 186), _ENOSYS),
     "semget": (Number(64, 190), _ENOSYS),
     "mq_open": (Number(240, 180), _ENOSYS),
+    # So do attributes, of whatever one test finds and the next one, too; they are memory of the kernel's.
+    "setxattr": (Number(188, 5), _EPERM),
+    "lsetxattr": (Number(189, 6), _EPERM),
+    "fsetxattr": (Number(190, 7), _EPERM),
+    "removexattr": (Number(197, 14), _EPERM),
+    "lremovexattr": (Number(198, 15), _EPERM),
+    "fremovexattr": (Number(199, 16), _EPERM),
     # A pair of connected Unix sockets is how asyncio and multiprocessing talk to themselves; nothing else is a socket.
     "socket": (Number(41, 198), _EACCES),
     "bind": (Number(49, 200), _EACCES),
