@@ -54,6 +54,7 @@ log = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 3
 _QUICK_SECONDS: Final = 0.02
+_ANSWERING_SECONDS: Final = 0.001  # an answer goes out in it; cleaning a slot that nobody waits for comes after that
 _SERIES_SECONDS: Final = 0.04
 _LITTLE_BYTES: Final = 64 * 1024
 _SLOW_TO_COMPILE_BYTES: Final = 16 * 1024
@@ -629,6 +630,8 @@ class _Trial:
                 async with grant.while_granted():
                     await submission.run(Run(compiling, b"", self._job.limits))
             yield submission
+            if self._decided.is_set() and not self._dispatcher.others_wait:
+                await asyncio.sleep(_ANSWERING_SECONDS)
         finally:
             await submission.close()
 
