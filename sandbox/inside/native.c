@@ -5,7 +5,7 @@
  * that end at once and leave nothing behind, which most do, and hands everything else to its caller.
  */
 #define _GNU_SOURCE
-#include "native.h"
+#include "room.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -32,13 +32,9 @@
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
 
 #define FIRST_PLACE 100 /* where descriptors of a program are, beside 0 to 2 */
 #define PLACES 5
-#define HIGHEST_FD 1024
 #define IMAGE_PLACE (FIRST_PLACE + 1)
 #define MAX_STRINGS 128
 #define THREADS_ROOM_BYTES (4LL << 30)
@@ -217,14 +213,6 @@ static int64_t data_bytes(int proc_fd)
     for (int passed = 0; passed < 5 && rest; passed++)
         rest = strchr(rest + 1, ' ');
     return length < 0 || !rest ? -1 : digits(rest) * sysconf(_SC_PAGESIZE);
-}
-
-void native_close_between(unsigned first, unsigned last)
-{
-    if (syscall(SYS_close_range, first, last, 0) == 0)
-        return;
-    for (unsigned fd = first; fd <= last && fd < HIGHEST_FD; fd++)
-        close(fd);
 }
 
 static int put(int from, int to, int *placed)

@@ -2,7 +2,7 @@
  * run. In C for the reason that `native.c` gives: the init is a fork of the interpreter, and writes to few of its pages.
  */
 #define _GNU_SOURCE
-#include "native.h"
+#include "room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +18,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
+#define HIGHEST_FD 1024
 #define CHANNEL_FD 3
 #define INNER_ID 1000
 #define OPEN_FILES 256
@@ -41,6 +46,15 @@ static int written(const char *path, const char *text)
     ssize_t length = strlen(text), done = write(fd, text, length);
     close(fd);
     return done == length ? 0 : -1;
+}
+
+/* Close every descriptor from the first to the last. */
+void native_close_between(unsigned first, unsigned last)
+{
+    if (syscall(SYS_close_range, first, last, 0) == 0)
+        return;
+    for (unsigned fd = first; fd <= last && fd < HIGHEST_FD; fd++)
+        close(fd);
 }
 
 /* A fork into new namespaces. The caller has one thread and goes on as it was: nothing of the interpreter is told. */

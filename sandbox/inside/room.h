@@ -2,8 +2,8 @@
  * does. `native.py` mirrors the structures and calls the functions; nothing is kept between two calls but what they hold.
  * Errors are negative: -errno.
  */
-#ifndef NATIVE_H
-#define NATIVE_H
+#ifndef ROOM_H
+#define ROOM_H
 
 #include <stdint.h>
 
@@ -88,6 +88,5 @@ struct run {
 
 void native_close_between(unsigned first, unsigned last);
 int64_t native_enter(struct context *context, struct run *run);
-void native_close_descriptors(struct run *run);
 
 #endif
