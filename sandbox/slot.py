@@ -127,7 +127,10 @@ class Slot:
         self._least_held_bytes = _UNKNOWN_BYTES
         if self._spec.use_cgroups:
             self.memory = cgroup.create()
-        self._control, theirs = _socket_pair()
+        self._control, far = _socket_pair()
+        # By a number that no descriptor of a program has: the zygote puts those up and down while it warms up.
+        with far:
+            theirs = socket.socket(fileno=fcntl.fcntl(far, fcntl.F_DUPFD_CLOEXEC, wire.FIRST_FREE_FD))
         with theirs:
             self._process = self._launch(theirs)
         try:

@@ -140,3 +140,25 @@ def test_what_is_answered_while_it_is_given_up_is_closed(monkeypatch: pytest.Mon
 def _open_files() -> list[str]:
     entries = [entry.path for entry in os.scandir("/proc/self/fd")]
     return [os.readlink(path) for path in entries if os.path.lexists(path)]
+
+
+def test_a_server_may_have_any_number_of_descriptors_open() -> None:
+    """Those of a program have numbers, which a slot's own never has, wherever the server's next ones are."""
+
+    async def scenario() -> None:
+        taken = [os.open(os.devnull, os.O_RDONLY)]
+        try:
+            while taken[-1] < 104:
+                taken.append(os.dup(taken[-1]))
+                if taken[-1] > 84:
+                    async with started() as slot:
+                        session = slot.session()
+                        session.load(ROOM)
+                        outcome = await runner.run(session, DOUBLE, b"21\n", Limits())
+                        assert outcome.stdout == b"42\n"
+                        await session.close()
+        finally:
+            for fd in taken:
+                os.close(fd)
+
+    asyncio.run(scenario())
