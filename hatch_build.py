@@ -15,7 +15,7 @@ _FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-fPIC", "-shared")
 
 
 class NativeLibraryHook(BuildHookInterface):
-    """Compiles the C files of `sandbox/inside` beside themselves and puts it into the wheel."""
+    """Compiles the C files of `sandbox/inside` into a library beside them, and puts that into the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before a wheel is built, an editable one too."""
@@ -23,7 +23,7 @@ class NativeLibraryHook(BuildHookInterface):
         if compiler is None:
             raise RuntimeError("a C compiler is needed: install the package gcc, or set CC")
         directory = Path(self.root, "sandbox", "inside")
-        sources = [str(directory / name) for name in ("native.c", "room.c")]
+        sources = map(str, sorted(directory.glob("*.c")))
         made = directory / "_native.so"
         # Replaced, not written: a running server has it open.
         scratch = made.with_suffix(f".{os.getpid()}")

@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
     )
     app.state.service = service
-    # Not by `include_router`, whose routes are looked for through contexts of their own: a tenth of a small request.
+    # Not by `include_router`, which looks for each route through a context of its own, several times a request.
     app.router.routes += [*routes.v1_router.routes, *routes.open_router.routes]
     errors.install(app)
     docs.install(app)

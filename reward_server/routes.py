@@ -52,7 +52,7 @@ TheService = Annotated[Service, Depends(get_service)]
 
 
 class _Authorised(HTTPBearer):
-    """Asks for a bearer token where any are configured. One dependency: each costs a small request a twentieth."""
+    """Asks for a bearer token where any are configured. One dependency: each is solved anew for every request."""
 
     async def __call__(self, request: HTTPConnection) -> None:
         tokens = request.app.state.service.settings.api_tokens

@@ -251,8 +251,8 @@ def library_names() -> frozenset[str]:
 
     Without those of the standard streams, which are macros where they are declared, and which most programs mention.
     """
-    compiler = shutil.which("g++", path="/usr/bin:/bin")
-    if compiler is None:
+    compiler, reader = (shutil.which(name, path="/usr/bin:/bin") for name in ("g++", "readelf"))
+    if compiler is None or reader is None:
         return frozenset()
 
     def said(*command: str) -> str:
@@ -260,7 +260,7 @@ def library_names() -> frozenset[str]:
 
     libraries = ("libstdc++.a", "libgcc.a", "libgcc_eh.a", "libm.a", "libc.a")
     paths = [path for name in libraries if os.path.isabs(path := said(compiler, f"-print-file-name={name}").strip())]
-    symbols = (line.split() for line in said("/usr/bin/readelf", "-sW", *paths).splitlines())
+    symbols = (line.split() for line in said(reader, "-sW", *paths).splitlines())
     wanted = {words[7].partition("@")[0] for words in symbols if len(words) > 7 and words[6] == "UND"}
     return frozenset(name for name in wanted if not name.startswith("_")) - {"stdin", "stdout", "stderr"}
 

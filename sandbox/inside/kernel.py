@@ -16,11 +16,9 @@ CLONE_NEWIPC: Final = 0x0800_0000
 CLONE_NEWUSER: Final = 0x1000_0000
 CLONE_NEWPID: Final = 0x2000_0000
 
-MS_RDONLY: Final = 0x1
 MS_NOSUID: Final = 0x2
 MS_NODEV: Final = 0x4
 MS_NOEXEC: Final = 0x8
-MNT_DETACH: Final = 0x2
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
@@ -37,11 +35,6 @@ def mount(source: str, target: str, filesystem: str, flags: int, options: str = 
         _libc.mount(source.encode(), target.encode(), filesystem.encode(), ctypes.c_ulong(flags), options.encode()),
         f"mount {filesystem} on {target}",
     )
-
-
-def unmount(target: str) -> None:
-    """Detach a mount; what still uses it keeps it until it ends."""
-    _check(_libc.umount2(target.encode(), MNT_DETACH), f"unmount {target}")
 
 
 def die_with_parent(signal_number: int) -> None:

@@ -174,6 +174,8 @@ class _LoneInit(init.Init):
     def prepare(self, request: wire.Request, run: native.Run) -> tuple[wire.Task, Callable[[], None]]:
         """Put paths where they are, and make what the walls are made of, so that the next run finds it made."""
         task = self._task_here(request.task)
+        if task.mode == "exec" and not task.image and not os.access(task.argv[0], os.X_OK):
+            raise FileNotFoundError(task.argv[0])  # a tool that was there is gone; behind the walls that cannot be said
         walls = self._walls_for(task)
         if walls.ruleset is not None:
             run.add(walls.ruleset.fd, wire.WALLS_FD)

@@ -283,16 +283,20 @@ static const char *become(const struct context *context, const struct run *run)
     return NULL;
 }
 
-static void become_or_complain(const struct context *context, const struct run *run)
+static void complain(const struct context *context, const char *step)
 {
     struct complaint *complaint = (void *)context->complaint;
-    errno = 0;
-    const char *step = become(context, run);
-    if (!step)
-        return;
     complaint->error = errno ? errno : EPROTO;
     strncpy(complaint->step, step, sizeof complaint->step - 1);
     _exit(1);
+}
+
+static void become_or_complain(const struct context *context, const struct run *run)
+{
+    errno = 0;
+    const char *step = become(context, run);
+    if (step)
+        complain(context, step);
 }
 
 /* Split the strings of a request; whether they are all there. */
@@ -316,7 +320,7 @@ static int split(const struct run *run, char **arguments, char **variables)
 }
 
 /* Be a program of its own. Nothing of ours is written to but this stack. */
-static void execute(const struct run *run, char **arguments, char **variables)
+static void execute(const struct context *context, const struct run *run, char **arguments, char **variables)
 {
     signal(SIGPIPE, SIG_DFL);
     signal(SIGINT, SIG_DFL);
@@ -324,6 +328,8 @@ static void execute(const struct run *run, char **arguments, char **variables)
         syscall(SYS_execveat, IMAGE_PLACE, "", arguments, variables, AT_EMPTY_PATH);
     else
         execve(arguments[0], arguments, variables);
+    if (!run->request.image && errno != ENOMEM && errno != E2BIG) /* a tool that was there is gone */
+        complain(context, arguments[0]);
     /* Too large for its limits, or no program at all: either way it is what was submitted. */
     dprintf(2, "cannot start: %s\n", strerror(errno));
     _exit(127);
@@ -350,7 +356,7 @@ static pid_t spawn(const struct context *context, const struct run *run)
     pid_t pid = vfork();
     if (pid == 0) {
         become_or_complain(context, run);
-        execute(run, arguments, variables);
+        execute(context, run, arguments, variables);
     }
     return pid;
 }
@@ -665,7 +671,7 @@ static int64_t run_series(const struct context *context, struct run *run)
 
 /* Answer requests as long as their programs end at once; return where the caller is needed.
  *
- * CLOSED: the far side is gone. TO_ENTER: a room that the caller has to make. TO_START: a run that the caller has to start.
+ * CLOSED: the far side is gone. TO_ENTER: a room that the caller has to make. TO_START: a run that it has to start.
  * BECAME: this is the fork that is to become the program. RUNNING: it was started and has not ended. ENDED: it has,
  * is counted, and has left something in /tmp or a complaint; to be answered. The caller closes the descriptors. */
 int64_t native_serve(struct context *context, struct run *run)

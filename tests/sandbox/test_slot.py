@@ -14,7 +14,7 @@ from sandbox import inside, jail, runner
 from sandbox.inside import native, wire
 from sandbox.jailed import JailSlot
 from sandbox.models import Limits, Verdict
-from sandbox.runs import Program, Room
+from sandbox.runs import Program, Room, Run, SlotDiedError
 from sandbox.slot import Jail, Session
 
 ROOM = Room(jail.PYTHON_ROOT, disk_bytes=1 << 20)
@@ -160,5 +160,22 @@ def test_a_server_may_have_any_number_of_descriptors_open() -> None:
         finally:
             for fd in taken:
                 os.close(fd)
+
+    asyncio.run(scenario())
+
+
+def test_a_tool_that_is_gone_is_our_failure() -> None:
+    """A compiler or a run-time that was there at the start; an image that is no program is what was submitted."""
+
+    async def scenario() -> None:
+        async with started() as slot:
+            submission = slot.submission(ROOM)
+            gone = Program(argv=("/usr/bin/gone", "main.js"), environment={}, mode="exec")
+            with pytest.raises(SlotDiedError, match="gone: No such file"):
+                await submission.run(Run(gone, b"", Limits()))
+            garbage = Program(argv=("program",), environment={}, mode="exec", image=b"no program")
+            outcome = await submission.run(Run(garbage, b"", Limits()))
+            assert outcome.verdict is Verdict.RUNTIME_ERROR
+            await submission.close()
 
     asyncio.run(scenario())
