@@ -27,15 +27,17 @@ DEADLINE_SECONDS = 300
 RETRYABLE = {"sandbox_unavailable", "deadline_exceeded", "queue_full", "internal_error"}
 
 
-def rollouts(salt: str, *, code: str = "") -> list[dict[str, Any]]:
-    """Rollouts whose id ends in the reward that each must get; `code` is what every program does first."""
-    return [_rollout(salt, number, code) for number in range(ROLLOUTS)]
+def rollouts(salt: str) -> list[dict[str, Any]]:
+    """Rollouts whose id ends in the reward that each must get."""
+    return [_rollout(salt, number) for number in range(ROLLOUTS)]
 
 
-def _rollout(salt: str, number: int, code: str) -> dict[str, Any]:
+def _rollout(salt: str, number: int, *, seconds: float = 0.05) -> dict[str, Any]:
+    """Its program sleeps first: however fast the machine judges, a batch is not over before something happens to it."""
     program = number % DISTINCT
     right = program % 4 != 0
-    source = f"{code}\nn = int(input())\nprint(n * {program} + {0 if right else 1})  # {salt}"
+    answer = f"n * {program} + {0 if right else 1}"
+    source = f"import time; time.sleep({seconds})\nn = int(input())\nprint({answer})  # {salt}"
     return {
         "id": f"{salt}-{number}-{1.1 if right else 0.2}",
         "group": f"p{program}",
@@ -144,9 +146,14 @@ def small_fleet(tmp_path: Path, *, workers: int = 2, **settings: object) -> Iter
         yield members, server, hands
 
 
-def judging(redis: RedisServer, *, done: int = 20) -> None:
+def judging(redis: RedisServer) -> None:
     """Wait until the batch is under way: some of it is judged, some is in work, and some waits."""
     until(lambda: redis.waiting() > DISTINCT // 2, "a batch in the queue")
+    judged(redis, 20)
+
+
+def judged(redis: RedisServer, done: int) -> None:
+    """Wait until so much of a batch that is under way is judged."""
     until(lambda: redis.waiting() <= DISTINCT - done and redis.claimed() > 0, "a batch under way")
 
 
@@ -168,8 +175,9 @@ def test_workers_killed_in_mid_job(tmp_path: Path, figures: Figures) -> None:
     """Kill -9 of two of three, one after the other; what they held is judged by the third."""
     with small_fleet(tmp_path, workers=3) as (members, server, hands):
         scoring = Scoring(server, rollouts("killed"))
+        judging(members.redis)
         for done, hand in ((20, hands[0]), (60, hands[1])):
-            judging(members.redis, done=done)
+            judged(members.redis, done)
             stopped_in_mid_job(members.redis, hand)
             hand.signal(signal.SIGKILL)
             hand.process.wait()
@@ -178,11 +186,10 @@ def test_workers_killed_in_mid_job(tmp_path: Path, figures: Figures) -> None:
 
 def test_a_worker_told_to_end_in_mid_job(tmp_path: Path, figures: Figures) -> None:
     """It gives back what it cannot finish in its time, ends with 0, and the other goes on at once."""
-    slow = "import time; time.sleep(0.05)"
     with small_fleet(tmp_path, workers=1) as (members, server, _):
         leaving = members.worker(sandbox_drain_seconds=0)
         members.ready(leaving)
-        scoring = Scoring(server, rollouts("told", code=slow))
+        scoring = Scoring(server, rollouts("told"))
         judging(members.redis)
         stopped_in_mid_job(members.redis, leaving)
         leaving.signal(signal.SIGTERM)
@@ -222,7 +229,7 @@ def test_a_redis_that_does_not_come_back(tmp_path: Path, figures: Figures) -> No
 def test_a_paused_worker_whose_lease_passes(tmp_path: Path, figures: Figures) -> None:
     """Its job is judged by another; when it wakes, what it says changes nothing."""
     with small_fleet(tmp_path) as (members, server, (paused, other)):
-        scoring = Scoring(server, rollouts("paused", code="import time; time.sleep(0.02)"))
+        scoring = Scoring(server, rollouts("paused"))
         judging(members.redis)
         stopped_in_mid_job(members.redis, paused)
         until(lambda: other.metric("reward_worker_reclaimed_total"), "a job taken over")
@@ -233,7 +240,7 @@ def test_a_paused_worker_whose_lease_passes(tmp_path: Path, figures: Figures) ->
 
 def test_a_job_that_ends_its_workers(tmp_path: Path, figures: Figures) -> None:
     """Two workers die while they hold it; the third does not run it, and its rollout is unscored."""
-    poison = _rollout("poison", 1, "import time; time.sleep(60)")
+    poison = _rollout("poison", 1, seconds=60)
     with small_fleet(tmp_path, workers=0) as (members, server, _), httpx.Client(timeout=600) as client:
         answers: list[dict[str, Any]] = []
         body = {"rollouts": [poison]}
@@ -320,7 +327,8 @@ def test_a_slow_network_that_breaks(tmp_path: Path, figures: Figures, narrow_net
         server = members.server()
         members.ready(*hands, server)
         scoring = Scoring(server, rollouts("slow"))
+        judging(members.redis)
         for done in (20, 80):
-            judging(members.redis, done=done)
+            judged(members.redis, done)
             relay.cut()
         figures.check(members, scoring.wait())
