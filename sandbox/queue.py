@@ -132,6 +132,7 @@ class RedisJudge:
         self._verdicts = Verdicts(settings.remembered_results, self._observer)
         self._numbers = itertools.count()
         self._questions: dict[str, _Question] = {}
+        self._matched: list[bytes] = []  # replies that are to be deleted
         self._background: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._up = asyncio.Event()
@@ -343,14 +344,19 @@ class RedisJudge:
                 await pauses.pause()
 
     async def _read(self) -> None:
-        """Wait for replies, match them, and delete them: always from the beginning, whatever Redis's clock says."""
+        """Wait for replies and match them: always from the beginning, whatever Redis's clock says.
+
+        What was matched is deleted with the next look; if that fails, it is read again.
+        """
         key = self._names.replies(self._server)
-        got = await self._link.blocking("XREAD", "COUNT", _READ_COUNT, "BLOCK", _READ_BLOCK_MS, "STREAMS", key, "0")
+        matched, self._matched = self._matched, []
+        commands: list[streams.Command] = [("XDEL", key, *matched)] if matched else []
+        commands.append(("XREAD", "COUNT", _READ_COUNT, "BLOCK", _READ_BLOCK_MS, "STREAMS", key, "0"))
+        got = await self._link.blocking(*commands)
         entries = got[0][1] if got else []
-        for _, fields in entries:
-            self._match(fields)
-        if entries:
-            await self._link.call("XDEL", key, *(entry for entry, _ in entries))
+        self._matched = [entry for entry, _ in entries]
+        for _, flat in entries:
+            self._match(pairs(flat))
 
     def _match(self, fields: Mapping[bytes, bytes]) -> None:
         question = self._questions.get(fields.get(b"id", b"").decode("ascii", "replace"))

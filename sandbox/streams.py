@@ -15,7 +15,7 @@ import contextlib
 import hashlib
 import logging
 import random
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -39,6 +39,9 @@ from redis.exceptions import (
 from sandbox.models import SandboxUnavailableError
 
 log = logging.getLogger(__name__)
+
+Word = str | bytes | int | float
+Command = tuple[Word, ...]
 
 GROUP: Final = "workers"
 REPLIES_KEPT_SECONDS: Final = 300
@@ -272,22 +275,25 @@ class Link:
 
     def __init__(self, url: str, names: Names) -> None:
         self.names = names
-        self._client = _client(url, max_connections=_ROUND_TRIPS + 4, answer_seconds=None)  # the pipe sees to that
-        self._waiting = _client(url, max_connections=2, answer_seconds=_SOCKET_SECONDS)
+        self._client = _client(url, max_connections=_ROUND_TRIPS + 4)
+        self._waiting = _client(url, max_connections=2)
         self._pipe = _Pipe(self._client)
         kwargs = self._client.connection_pool.connection_kwargs
         self.place = str(kwargs.get("path") or f"{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}")
 
-    async def call(self, *command: str | bytes | int | float) -> Any:
+    async def call(self, *command: Word) -> Any:
         """Send a command, together with those that others send at the same time; the answer is as Redis gave it."""
         return await self._pipe.call(command)
 
-    async def run(self, script: Script, keys: list[str], *arguments: str | bytes | int | float) -> Any:
-        """Run a script; a Redis that does not have it, or no consumer group, is given them."""
+    async def run(self, script: Script, keys: list[str], *arguments: Word, company_seconds: float = 0.0) -> Any:
+        """Run a script; a Redis that does not have it, or no consumer group, is given them.
+
+        It waits for other commands to travel with, but no longer than `company_seconds`.
+        """
         command = ("EVALSHA", script.hash, len(keys), *keys, *arguments)
         for _ in range(3):
             try:
-                return await self._pipe.call(command)
+                return await self._pipe.call(command, company_seconds)
             except NoScriptError:
                 await self._pipe.call(("SCRIPT", "LOAD", script.source))
             except ResponseError as error:
@@ -296,9 +302,13 @@ class Link:
                 await self.make_groups()
         return await self._pipe.call(command)
 
-    async def blocking(self, *command: str | bytes | int) -> Any:
-        """Send a command that waits, on a connection of its own."""
-        return await self._waiting.execute_command(*command)  # type: ignore[no-untyped-call]
+    async def blocking(self, *commands: Command) -> Any:
+        """Send commands of which the last one waits, on a connection of their own; its answer is as Redis gave it."""
+        answers = await _answers(self._waiting, commands)
+        for answer in answers:
+            if isinstance(answer, ResponseError):
+                raise answer
+        return answers[-1]
 
     async def connect(self) -> None:
         """Be sure of an answer, of its version, and of the groups.
@@ -349,14 +359,15 @@ class _Pipe:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._asked: list[tuple[tuple[Any, ...], asyncio.Future[Any]]] = []
+        self._asked: list[tuple[Command, asyncio.Future[Any]]] = []
         self._trips: set[asyncio.Task[None]] = set()
 
-    async def call(self, command: tuple[Any, ...]) -> Any:
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    async def call(self, command: Command, company_seconds: float = 0.0) -> Any:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
         self._asked.append((command, answer))
-        if len(self._asked) == 1:
-            asyncio.get_running_loop().call_soon(self._depart)
+        # One turn later than needed: what is freed by the end of a job is asked for in the trip that tells the end.
+        loop.call_later(company_seconds, loop.call_soon, self._depart)
         return await answer
 
     async def close(self) -> None:
@@ -375,7 +386,7 @@ class _Pipe:
         self._trips.discard(trip)
         self._depart()
 
-    def _load(self) -> list[tuple[tuple[Any, ...], asyncio.Future[Any]]]:
+    def _load(self) -> list[tuple[Command, asyncio.Future[Any]]]:
         count, size = 0, 0
         while count < min(len(self._asked), _TOGETHER) and size < _TOGETHER_BYTES:
             size += sum(len(part) for part in self._asked[count][0] if isinstance(part, str | bytes))
@@ -383,10 +394,10 @@ class _Pipe:
         load, self._asked = self._asked[:count], self._asked[count:]
         return load
 
-    async def _travel(self, load: list[tuple[tuple[Any, ...], asyncio.Future[Any]]]) -> None:
+    async def _travel(self, load: list[tuple[Command, asyncio.Future[Any]]]) -> None:
         answers: list[Any]
         try:
-            answers = await self._answers([command for command, _ in load])
+            answers = await _answers(self._client, [command for command, _ in load])
         except (RedisError, OSError) as error:
             answers = [error] * len(load)
         except asyncio.CancelledError:
@@ -401,23 +412,25 @@ class _Pipe:
             else:
                 answer.set_result(said)
 
-    async def _answers(self, commands: list[tuple[Any, ...]]) -> list[Any]:
-        """The answer, or the refusal, of each.
 
-        redis-py's own pipeline packs in Python and sets an alarm for each answer, at twice the cost.
-        """
-        connections = self._client.connection_pool
-        connection = await connections.get_connection()  # type: ignore[no-untyped-call]
-        try:
-            async with asyncio.timeout(_SOCKET_SECONDS):
-                await connection.send_packed_command([b"".join(map(hiredis.pack_command, commands))])
-            async with asyncio.timeout(_SOCKET_SECONDS):
-                return [await _answer(connection) for _ in commands]
-        except BaseException:
-            await connection.disconnect(nowait=True)  # what is still to come on it would answer somebody else
-            raise
-        finally:
-            await connections.release(connection)
+async def _answers(client: redis.Redis, commands: Sequence[Command]) -> list[Any]:
+    """The answer, or the refusal, of each. They are sent together, on a connection that nobody else has meanwhile.
+
+    redis-py's own pipeline packs in Python and sets an alarm for each answer, at twice the cost.
+    """
+    connections = client.connection_pool
+    connection = await connections.get_connection()  # type: ignore[no-untyped-call]
+    try:
+        async with asyncio.timeout(_SOCKET_SECONDS):
+            packed = map(hiredis.pack_command, commands)  # type: ignore[arg-type] # its stub asks for tuples of one
+            await connection.send_packed_command([b"".join(packed)])
+        async with asyncio.timeout(_SOCKET_SECONDS):
+            return [await _answer(connection) for _ in commands]
+    except BaseException:
+        await connection.disconnect(nowait=True)  # what is still to come on it would answer somebody else
+        raise
+    finally:
+        await connections.release(connection)
 
 
 async def _answer(connection: Any) -> Any:
@@ -427,12 +440,13 @@ async def _answer(connection: Any) -> Any:
         return error
 
 
-def _client(url: str, *, max_connections: int, answer_seconds: float | None) -> redis.Redis:
-    # Attempts are ours to make: only we know which commands may be sent twice, and for how long it is worth it.
+def _client(url: str, *, max_connections: int) -> redis.Redis:
+    # Attempts are ours to make: only we know which commands may be sent twice, and for how long it is worth it. So is
+    # waiting for answers.
     return redis.Redis.from_url(
         url,
         max_connections=max_connections,
-        socket_timeout=answer_seconds,
+        socket_timeout=None,
         socket_connect_timeout=_SOCKET_SECONDS,
         retry=Retry(NoBackoff(), 0),
         decode_responses=False,

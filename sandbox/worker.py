@@ -49,6 +49,7 @@ _NOT_STARTED: Final = "not started"
 _BLOCK_MS: Final = 1000
 _MOST_DELIVERIES: Final = 3  # with the third it is answered without being run
 _HESITATION_SECONDS: Final = 0.5  # of a slot that gave a job back, so that another worker gets it
+_DONE_SECONDS: Final = 0.1  # at most, after a reply: nobody waits for it, so it travels with what is asked next
 _READ_INLINE_BYTES: Final = 64 * 1024
 _TIDY_SECONDS: Final = 600.0
 _TIDIED_MS: Final = 540_000  # less than until this worker asks again, or every other time would be for nothing
@@ -130,6 +131,7 @@ class Worker:
         self._identities: dict[str, str] = {}
         self._held: dict[bytes, tuple[_Claim, asyncio.Task[None]]] = {}
         self._on_slots: set[bytes] = set()  # of the held ones, those that are not judged yet
+        self._keeping: set[asyncio.Task[None]] = set()  # verdicts
         self._freed = asyncio.Event()
         self._stopping = asyncio.Event()
         self._stopped: asyncio.Future[object]  # of `_stopping`, for as long as `run` runs
@@ -254,16 +256,16 @@ class Worker:
         count = max(1, self._free // 2)
         command = ("XREADGROUP", "GROUP", GROUP, self.name, "COUNT", count, "BLOCK", _BLOCK_MS)
         try:
-            got = await self._link.blocking(*command, "STREAMS", *keys, ">", ">")
+            got = await self._link.blocking((*command, "STREAMS", *keys, ">", ">"))
         except RedisError as error:
             if "NOGROUP" not in str(error):
                 raise
             await self._link.make_groups()
             return
         claims = [
-            _Claim(shard, stream.decode(), entry, fields, 1)
+            _Claim(shard, stream.decode(), entry, pairs(flat), 1)
             for stream, entries in sorted(got or (), reverse=True)  # `urgent` before `jobs`
-            for entry, fields in entries
+            for entry, flat in entries
         ]
         for claim in claims:
             if self._free > 0:
@@ -376,7 +378,9 @@ class Worker:
         judged = await self._judge.judge(job)
         self._free_slot(claim)
         if key is not None and not depends_on_luck(job, judged):
-            await self._shared.put(key, judged)
+            keeping = asyncio.create_task(self._shared.put(key, judged))  # it travels with the reply
+            self._keeping.add(keeping)
+            keeping.add_done_callback(self._keeping.discard)
         return Reply(judged, claim.deliveries), judged.verdict.value
 
     async def _key(self, job: JudgeJob) -> bytes | None:
@@ -391,7 +395,7 @@ class Worker:
         while True:
             try:
                 await self._tell(claim, "body", body)
-                await self._link.run(streams.DONE, [claim.stream], claim.entry)
+                await self._link.run(streams.DONE, [claim.stream], claim.entry, company_seconds=_DONE_SECONDS)
             except OUTAGES:
                 if time.time() > claim.expires:
                     raise
@@ -447,6 +451,7 @@ class Worker:
         if self._held:
             log.info("draining", extra={"jobs": len(self._held), "seconds": self._settings.drain_seconds})
             await asyncio.wait([task for _, task in self._held.values()], timeout=self._settings.drain_seconds)
+        await asyncio.gather(*self._keeping)
         unfinished = list(self._held.values())
         for _, task in unfinished:
             task.cancel()
