@@ -44,14 +44,18 @@ class ScriptedSlots:
     tier = "scripted"
     problem = None
 
-    def __init__(self, count: int, script: Script, *, longest_series: int = 1) -> None:
+    def __init__(
+        self, count: int, script: Script, *, longest_series: int = 1, held: Callable[[int], bool] = lambda _: False
+    ) -> None:
         self.longest_series = longest_series
         self.told: list[int] = []  # how many runs at a time
         self._slots = [ScriptedSlot(self) for _ in range(count)]
         self._script = script
+        self._held = held
         self.runs: list[int] = []
         self.at_work = 0
         self.submissions = 0
+        self.closed = 0  # submissions that are
 
     async def open(self) -> Opened:
         return Opened(self._slots, Tools({}, {}))
@@ -63,6 +67,8 @@ class ScriptedSlots:
         self.at_work += 1
         try:
             await asyncio.sleep(0)
+            while self._held(test):  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0)
             earlier = self.runs.count(test)
             self.runs.append(test)
             return self._script(test, earlier)
@@ -116,7 +122,7 @@ class ScriptedSlot:
         raise NotImplementedError
 
     async def close(self) -> None:
-        pass
+        self._slots.closed += 1
 
 
 def judged(
@@ -296,7 +302,9 @@ def test_a_borrowed_slot_goes_back_and_is_not_waited_for(tmp_path: Path, turn_se
 @pytest.mark.parametrize(("rest_seconds", "submissions"), [(math.inf, 2), (0.0, 3)])
 def test_a_slot_rests_before_it_is_borrowed(tmp_path: Path, rest_seconds: float, submissions: int) -> None:
     """The next job is on its way to it, as a rule, and finds it free."""
-    source = ScriptedSlots(2, lambda test, _: WRONG if test == 100 else RIGHT)
+    source = ScriptedSlots(
+        2, lambda test, _: WRONG if test == 100 else RIGHT, held=lambda test: test == 10 and not source.closed
+    )
 
     async def both() -> None:
         pool = PoolJudge(source, PoolSettings(tmp_path, 2, rest_seconds=rest_seconds))
