@@ -237,7 +237,7 @@ class Watch:
         """Wait until the program has ended. It is killed when it passes a limit; which one, or None."""
         spent = 0.0
         while not native.wait(context, self._run, self._pause(spent)):
-            spent = self._cpu_spent()
+            spent = self._cpu_spent(context)
             reason = self.exceeded(spent)
             if reason is not None:
                 self.starved_seconds = self._starved_for(spent)
@@ -274,7 +274,14 @@ class Watch:
         """Which limit is found to be passed when the program has ended, by what it left."""
         return None
 
-    def _cpu_spent(self) -> float:
+    def _cpu_spent(self, context: native.Context) -> float:
+        """What the program has used; below its limit it may be what the slot has used with it.
+
+        To look at each process takes memory, and a program at its limit has left none: the kernel would end us for it.
+        """
+        slot = native.group_cpu_seconds(context, self._run)
+        if slot is not None and slot <= self._cpu_seconds:
+            return slot
         return sum(map(self._cpu_of, self.everybody()))
 
     def everybody(self) -> list[int]:

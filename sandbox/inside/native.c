@@ -416,6 +416,16 @@ int64_t native_wait(const struct context *context, struct run *run, int millisec
     return 1;
 }
 
+/* What the slot has used since the run began, or less than 0 where that is not to be had. It takes no memory, of which
+ * there may be none left. */
+int64_t native_group_cpu_us(const struct context *context, const struct run *run)
+{
+    if (run->answer.held_bytes < 0 || run->cpu_before < 0)
+        return -1;
+    int64_t now = group_cpu_us(context->cpu_fd);
+    return now < 0 ? now : now - run->cpu_before;
+}
+
 /* Kill and await everybody else in the namespace whose first process this is, adding up what they have used. */
 static void end_everybody(struct run *run)
 {

@@ -108,7 +108,7 @@ def load(path: str) -> None:
     global _library
     _library = ctypes.PyDLL(path)
     steps = ("new_pages", "stand_alone", "begin", "enter", "make_ready", "renew_tmp")
-    for name in (*steps, "serve", "start", "wait", "answer", "clone", "drop_bounding_set"):
+    for name in (*steps, "serve", "start", "wait", "group_cpu_us", "answer", "clone", "drop_bounding_set"):
         getattr(_library, f"native_{name}").restype = ctypes.c_int64
     sizes = (ctypes.c_int64 * 5)()
     _library.native_sizes(sizes)
@@ -205,6 +205,12 @@ def wait(context: Context, run: Run, seconds: float | None) -> bool:
     milliseconds = _NONE if seconds is None else int(seconds * 1000)
     found = _library.native_wait(ctypes.byref(context), ctypes.byref(run), milliseconds, int(alone))
     return bool(_checked(found, "wait"))
+
+
+def group_cpu_seconds(context: Context, run: Run) -> float | None:
+    """What the slot has used since the run began; None where nobody counts that."""
+    used: int = _library.native_group_cpu_us(ctypes.byref(context), ctypes.byref(run))
+    return used / 1e6 if used >= 0 else None
 
 
 def finish(context: Context, run: Run) -> bool:
