@@ -5,7 +5,8 @@ of it; the limit of a run is set on top of what the idle slot holds. Page cache 
 nobody's.
 
 With version 1 each controller has a group of its own of one name; CPU time is counted, and the slot can be frozen,
-where its controller is writable too. A group that a killed server left behind is removed by the next one: `sweep`.
+where its controller is writable too. With version 2 one group has them all; where it can be made says `delegation`. A
+group that a killed server left behind is removed by the next one: `sweep`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from sandbox import delegation
 from sandbox.inside import wire
 
 _PREFIX: Final = "reward-sandbox"
@@ -200,10 +202,15 @@ def _freezer() -> Path | None:
 
 
 def _parent(controller: str) -> tuple[Path, dict[str, str]] | None:
-    """The group this process is in, below which it makes others, and the names of its control files."""
+    """The group below which this process makes others, and the names of its control files."""
     own = _own_groups()
     for mount, version in _mounts(controller):
-        names = _V2 if not version else _V1 if controller == "memory" else _V1_CPU
+        if not version:
+            home = delegation.home(Path(mount), own.get(version, "/"))
+            if home is not None:
+                return home, _V2
+            continue
+        names = _V1 if controller == "memory" else _V1_CPU
         # Seen from a container the path in /proc may not exist: then the mount itself is our group.
         for path in (Path(mount + own.get(version, "/")), Path(mount)):
             if os.access(path, os.W_OK) and (path / names["usage"]).exists():

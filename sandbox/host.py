@@ -208,7 +208,10 @@ def _wanting(cache_dir: Path, memory: str) -> list[str]:
         if not languages.host_tools().offers(language)
     ]
     if memory == "watched":
-        wanting.append("no writable memory control group: memory is watched every few milliseconds instead of held")
+        wanting.append(
+            "no memory control group to divide (a systemd unit has one with Delegate=yes): memory is watched every few "
+            "milliseconds instead of held"
+        )
     if languages.tool_path(languages.by_name("cpp")) and toolchain.precompiled_directory(cache_dir) is None:
         wanting.append("cpp: bits/stdc++.h is not precompiled for this compiler: run `prepare`")
     return wanting
