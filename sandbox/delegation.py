@@ -31,7 +31,7 @@ def home(mount: Path, own: str) -> Path | None:
         group = mount  # seen from a container the path in /proc may not exist
     if str(os.getpid()) not in _words(group / "cgroup.procs"):
         return None
-    above = (group.parent,) if group != mount else ()
+    above: tuple[Path, ...] = (group.parent,) if group != mount else ()
     for candidate in (group, *above):
         is_ours = candidate == group if _is_root(candidate) else candidate == mount or _was_given(candidate)
         if is_ours and _hands_memory_on(candidate):

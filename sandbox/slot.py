@@ -427,6 +427,10 @@ class Session:
                 answer, products = await self._exchange(request, fds, seconds)
         except (TimeoutError, EOFError, OSError) as error:
             raise SlotDiedError(f"no answer from the submission's init: {error!r}") from error
+        if _lacked_memory(answer):
+            for fd in products:
+                os.close(fd)
+            raise SlotDiedError("memory ran out in a group above the slot's, or on this machine")
         return answer, products
 
     async def _exchange(self, request: wire.Request, fds: list[int], seconds: float) -> _Answered:
@@ -488,6 +492,12 @@ class Session:
                 await asyncio.shield(self._gone)
         except TimeoutError:
             self._slot.kill()
+
+
+def _lacked_memory(answer: wire.Answer | wire.Series | wire.Message) -> bool:
+    """Whether something of a run was killed for memory that it was allowed, but that was not there."""
+    series = answer if isinstance(answer, list) else [(answer, None)]
+    return any(isinstance(ending, wire.Answer) and ending.others_kills > 0 for ending, _ in series)
 
 
 def _socket_pair() -> tuple[socket.socket, socket.socket]:

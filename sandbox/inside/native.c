@@ -54,6 +54,9 @@
  */
 #define OUR_OWN_BYTES (64LL << 20)
 
+/* A group that ends for its limit is no further from it. */
+#define LAST_STEP_BYTES (1LL << 20)
+
 /* Without the handlers that the fork of libc runs: this process has one thread. */
 extern pid_t _Fork(void) __attribute__((weak));
 
@@ -142,11 +145,13 @@ static int64_t count_from_here(const struct context *context, struct run *run)
     const struct request *request = &run->request;
     char stat[4096];
     run->answer.held_bytes = run->answer.peak_bytes = run->answer.kills = run->answer.group_cpu_us = -1;
+    run->answer.others_kills = 0;
     run->limit_bytes = 0;
     if (context->limit_fd < 0 || !request->counted)
         return 0;
     run->usage_before = read_number(context->usage_fd);
     run->kills_before = read_field(context->events_fd, "oom_kill");
+    run->ooms_before = read_field(context->events_fd, "oom");
     run->cpu_before = group_cpu_us(context->cpu_fd);
     int64_t failed = read_text(context->stat_fd, stat, sizeof stat);
     if (failed < 0 || run->usage_before < 0 || run->kills_before < 0 || run->cpu_before < -1)
@@ -168,9 +173,14 @@ static void count_to_here(const struct context *context, struct run *run)
 {
     if (run->answer.held_bytes < 0)
         return;
-    int64_t over = read_number(context->peak_fd) - run->usage_before;
+    int64_t peak = read_number(context->peak_fd), over = peak - run->usage_before;
     run->answer.peak_bytes = over < 0 ? 0 : over;
-    run->answer.kills = read_field(context->events_fd, "oom_kill") - run->kills_before;
+    int64_t kills = read_field(context->events_fd, "oom_kill") - run->kills_before;
+    /* They are counted whichever group ran out of memory, or the machine. Version 2 counts beside them how often it was
+     * this one; with version 1 the peak, that of the run there, has come to the limit. */
+    int is_ours = read_field(context->events_fd, "oom") > run->ooms_before || peak > run->limit_bytes - LAST_STEP_BYTES;
+    run->answer.kills = is_ours ? kills : 0;
+    run->answer.others_kills = is_ours ? 0 : kills;
     if (run->cpu_before >= 0)
         run->answer.group_cpu_us = group_cpu_us(context->cpu_fd) - run->cpu_before;
 }

@@ -57,6 +57,7 @@ struct request {
 struct answer {
     int64_t kind, status, reason, cpu_us, wall_us, rss_kb, starved_us, one_process;
     int64_t peak_bytes, kills, group_cpu_us; /* -1 where nobody counts */
+    int64_t others_kills;                    /* for memory that a group above or the machine had no more of */
     int64_t held_bytes;                      /* by the idle slot before the run, without page cache */
 };
 
@@ -75,7 +76,7 @@ struct series {
 
 struct run {
     struct answer answer;
-    int64_t pid, started_ns, usage_before, kills_before, cpu_before, limit_bytes;
+    int64_t pid, started_ns, usage_before, kills_before, ooms_before, cpu_before, limit_bytes;
     int64_t printed_bytes; /* by the run before */
     int64_t n_fds, length;
     int32_t fds[MAX_FDS];

@@ -57,7 +57,7 @@ REQUEST_BYTES: Final = _HEADER.size
 
 ANSWER_FIELDS: Final = (
     *("kind", "status", "reason", "cpu_us", "wall_us", "rss_kb", "starved_us", "one_process"),
-    *("peak_bytes", "kills", "group_cpu_us", "held_bytes"),
+    *("peak_bytes", "kills", "group_cpu_us", "others_kills", "held_bytes"),
 )
 _ANSWER: Final = struct.Struct(f"={len(ANSWER_FIELDS)}q")
 ANSWER_BYTES: Final = _ANSWER.size
@@ -204,6 +204,7 @@ class Answer(NamedTuple):
     peak_bytes: int
     kills: int
     group_cpu_us: int
+    others_kills: int
     held_bytes: int
 
 

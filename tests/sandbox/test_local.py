@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox import cgroup
 from sandbox.dispatch import request_key
 from sandbox.host import Isolation
 from sandbox.local import LocalJudge, LocalSettings
@@ -556,3 +557,45 @@ def test_when_memory_runs_out_programs_go_first(settings: LocalSettings, languag
         assert (result.verdict, result.passed) == (Verdict.ACCEPTED, 12)
 
     asyncio.run(scenario())
+
+
+def test_memory_that_is_not_there_is_no_fault_of_the_program(settings: LocalSettings) -> None:
+    """A program within its limit, in a service whose group has less: no verdict, and the next program has its own."""
+    above = cgroup.create()
+    if above is None:
+        pytest.skip("no control group to divide")
+    script = f"""
+import asyncio
+from pathlib import Path
+from sandbox.local import LocalJudge, LocalSettings
+from sandbox.models import ExecuteJob, Limits, SandboxUnavailableError
+
+async def main():
+    judge = LocalJudge(LocalSettings(cache_dir=Path({str(settings.cache_dir)!r}), workers=1))
+    await judge.start()
+    print(judge.tier)
+    for mib in (20, 390, 20, 500):
+        job = ExecuteJob(f"x = b'x' * ({{mib}} << 20)", "python", limits=Limits(memory_mb=400))
+        try:
+            print((await judge.execute(job)).verdict)
+        except SandboxUnavailableError:
+            print("unavailable")
+    await judge.close()
+
+for procs in {[str(path) for path in above.procs_paths]!r}:
+    Path(procs).write_text("0")
+asyncio.run(main())
+"""
+    try:
+        os.pwrite(above.open()["limit"], b"%d" % (300 << 20), 0)
+        with contextlib.suppress(OSError):  # version 2: made over to the server, as systemd would
+            os.setxattr(above.path, "user.delegate", b"1")
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        tier, *endings = done.stdout.split()
+        assert tier.endswith("-cgroup")
+        assert endings == ["accepted", "unavailable", "accepted", "memory_limit_exceeded"]
+    finally:
+        for path in above.procs_paths:
+            with contextlib.suppress(OSError):
+                (path.parent / "reward-server").rmdir()
+        assert above.remove()
