@@ -112,17 +112,20 @@ class Group:
 
 
 def _opened(name: str, path: Path) -> dict[str, int]:
-    """The descriptor of one file. Version 2 has a peak since Linux 5.19, and one to be reset since 6.12."""
-    if name == "limit":
-        return {name: os.open(path, os.O_RDWR | os.O_CLOEXEC)}
+    """The descriptor of one file. None of a peak that cannot be reset before each run, as in version 2 before Linux
+    6.12: it would be that of another program."""
     if name != "peak":
-        return {name: os.open(path, os.O_RDONLY | os.O_CLOEXEC)}
+        return {name: os.open(path, (os.O_RDWR if name == "limit" else os.O_RDONLY) | os.O_CLOEXEC)}
     try:
-        return {name: os.open(path, os.O_RDWR | os.O_CLOEXEC)}
-    except FileNotFoundError:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except (FileNotFoundError, PermissionError):
         return {}
-    except PermissionError:
-        return {name: os.open(path, os.O_RDONLY | os.O_CLOEXEC)}
+    try:
+        os.pwrite(fd, b"0", 0)
+    except OSError:
+        os.close(fd)
+        return {}
+    return {name: fd}
 
 
 def _removed(path: Path) -> bool:

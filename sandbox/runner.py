@@ -183,7 +183,7 @@ def _outcome(
     report = _read_report(printed.report)
     verdict, message = _classify(ending, limits, overflow, stderr, report)
     signal_number = os.WTERMSIG(ending.status) if os.WIFSIGNALED(ending.status) else None
-    memory = ending.peak_bytes if ending.peak_bytes is not None else ending.rss_bytes
+    memory = ending.peak_bytes or ending.rss_bytes
     return Outcome(
         verdict=verdict,
         message=message,

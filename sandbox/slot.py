@@ -58,7 +58,7 @@ class Ending:
     cpu_seconds: float
     wall_seconds: float
     rss_bytes: int
-    peak_bytes: int | None  # of the control group, where there is one
+    peak_bytes: int | None  # of the control group, where there is one; 0 where it does not tell
     memory_kills: int
     starved_seconds: float  # ready to run while others had the core
     product: int | None  # a descriptor of the file that was asked for

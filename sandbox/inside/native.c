@@ -165,7 +165,7 @@ static int64_t count_from_here(const struct context *context, struct run *run)
     failed = write_number(context->limit_fd, run->limit_bytes);
     if (failed < 0)
         return failed;
-    write_number(context->peak_fd, 0); /* version 2 can since Linux 6.12 only; before, the peak is that of the slot */
+    write_number(context->peak_fd, 0); /* where it can be reset; elsewhere it is not open */
     return 0;
 }
 
@@ -173,7 +173,7 @@ static void count_to_here(const struct context *context, struct run *run)
 {
     if (run->answer.held_bytes < 0)
         return;
-    int64_t peak = read_number(context->peak_fd), over = peak - run->usage_before;
+    int64_t peak = context->peak_fd < 0 ? 0 : read_number(context->peak_fd), over = peak - run->usage_before;
     run->answer.peak_bytes = over < 0 ? 0 : over;
     int64_t kills = read_field(context->events_fd, "oom_kill") - run->kills_before;
     /* They are counted whichever group ran out of memory, or the machine. Version 2 counts beside them how often it was

@@ -559,6 +559,19 @@ def test_when_memory_runs_out_programs_go_first(settings: LocalSettings, languag
     asyncio.run(scenario())
 
 
+def test_the_memory_shown_is_that_of_the_test(settings: LocalSettings) -> None:
+    """Not of one before it in the same slot, which may have needed more."""
+
+    async def scenario() -> None:
+        async with started(replace(settings, workers=1)) as judge:
+            needed = [(await judge.execute(ExecuteJob(f"x = b'x' * ({mib} << 20)", "python"))) for mib in (150, 1)]
+        large, small = (execution.memory_mb for execution in needed)
+        assert 150 <= large < 300
+        assert 1 <= small < 75
+
+    asyncio.run(scenario())
+
+
 def test_memory_that_is_not_there_is_no_fault_of_the_program(settings: LocalSettings) -> None:
     """A program within its limit, in a service whose group has less: no verdict, and the next program has its own."""
     above = cgroup.create()
