@@ -29,6 +29,7 @@ from sandbox.runs import Room, SlotDiedError
 _Answered = tuple[wire.Answer | wire.Series | wire.Message, list[int]]
 
 _START_SECONDS: Final = 30.0
+_LAST_WORDS_SECONDS: Final = 1.0
 _END_SECONDS: Final = 10.0
 _PRELOADED_BYTES: Final = 48 * 1024 * 1024  # what inits may hold that imported something ahead
 # What the warm interpreter and the inits may use beside a run, an import of numpy for the next one included.
@@ -179,11 +180,16 @@ class Slot:
             os.close(fd)
 
     async def _complaint(self) -> str:
+        """What it said, or how it ended, if it did."""
         if self._process is None or self._said is None:
             return ""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(self._process.wait, _LAST_WORDS_SECONDS)
+        status = self._process.poll()
         self._process.kill()
         await asyncio.to_thread(self._process.wait)
-        return os.pread(self._said, 2000, 0).decode(errors="replace").strip()
+        said = os.pread(self._said, 2000, 0).decode(errors="replace").strip()
+        return said or (_how_it_ended(status) if status is not None else "")
 
     async def _listen(self, control: socket.socket) -> None:
         try:
@@ -498,6 +504,10 @@ def _lacked_memory(answer: wire.Answer | wire.Series | wire.Message) -> bool:
     """Whether something of a run was killed for memory that it was allowed, but that was not there."""
     series = answer if isinstance(answer, list) else [(answer, None)]
     return any(isinstance(ending, wire.Answer) and ending.others_kills > 0 for ending, _ in series)
+
+
+def _how_it_ended(status: int) -> str:
+    return f"it ended with status {status}" if status >= 0 else f"it was ended by signal {-status}"
 
 
 def _socket_pair() -> tuple[socket.socket, socket.socket]:
