@@ -181,6 +181,7 @@ def docker_settings(sandbox: SandboxSettings) -> DockerSettings:
         remembered_results=sandbox.remembered_results,
         image=sandbox.docker_image,
         runtime=sandbox.docker_runtime,
+        accept_lost=sandbox.accept_lost,
         seccomp=sandbox.docker_seccomp,
         memory_mb=sandbox.docker_memory_mb,
     )

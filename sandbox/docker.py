@@ -26,7 +26,7 @@ from sandbox.engine import Engine, Mould
 from sandbox.languages import Tools
 from sandbox.models import BadJobError, Limits, SandboxUnavailableError
 from sandbox.pool import Opened, PoolJudge, PoolSettings
-from sandbox.remote import Agent, Introduction, RemoteSubmission
+from sandbox.remote import Agent, Introduction, RemoteSubmission, UnfitError
 from sandbox.runs import Outcome, Program, Room, Run, SlotDiedError
 from sandbox.verdicts import CacheObserver
 
@@ -42,6 +42,7 @@ class DockerSettings(PoolSettings):
 
     image: str = "reward-sandbox:local"
     runtime: str = ""  # as dockerd knows it, `runsc` for example; empty for its default
+    accept_lost: tuple[str, ...] = ()  # in a container whose kernel has no Landlock, see `bare.LOSSES`
     seccomp: Path | None = None  # a profile that allows user namespaces; None for Docker's default, which does not
     memory_mb: int = 2048  # of a container; the compiler needs 1024 and its files
     processes: int = 512  # of a container
@@ -103,7 +104,14 @@ def _mould(settings: DockerSettings) -> Mould:
         profile = json.dumps(json.loads(settings.seccomp.read_text())) if settings.seccomp is not None else None
     except (OSError, ValueError) as error:
         raise SandboxUnavailableError(f"the seccomp profile cannot be used: {error}") from error
-    return Mould(settings.image, settings.runtime, profile, settings.memory_mb, settings.processes)
+    return Mould(
+        image=settings.image,
+        runtime=settings.runtime,
+        accept_lost=settings.accept_lost,
+        seccomp=profile,
+        memory_mb=settings.memory_mb,
+        processes=settings.processes,
+    )
 
 
 class ContainerSlot:
@@ -297,6 +305,8 @@ class _Container:
             agent = Agent(reader, writer, silence_seconds=settings.silence_seconds)
             try:
                 introduction = await agent.introduce(settings.start_seconds)
+            except UnfitError:
+                raise
             except SlotDiedError as error:
                 raise SlotDiedError(f"{error} {reader.complaint}".strip()) from error
             except BaseException:

@@ -46,6 +46,7 @@ class Mould:
 
     image: str
     runtime: str
+    accept_lost: tuple[str, ...]
     seccomp: str | None  # the text of a profile
     memory_mb: int
     processes: int
@@ -122,7 +123,7 @@ class Engine:
         return {
             "Image": self._mould.image,
             "Entrypoint": list(_AGENT),
-            "Cmd": [],
+            "Cmd": ["--accept-lost", ",".join(self._mould.accept_lost)] if self._mould.accept_lost else [],
             "User": f"{user}:{user}",  # limits on processes are counted by user id
             "Labels": {LABEL: self._mine},
             "Hostname": "sandbox",

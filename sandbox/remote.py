@@ -32,6 +32,10 @@ class Introduction:
     tier: str
 
 
+class UnfitError(SlotDiedError):
+    """The agent says why its container does not isolate."""
+
+
 class Agent:
     """An agent at the far end of two streams."""
 
@@ -52,16 +56,17 @@ class Agent:
         return not self.ended.done()
 
     async def introduce(self, within_seconds: float) -> Introduction:
-        """Wait until it is ready. Raises SlotDiedError."""
+        """Wait until it is ready. Raises SlotDiedError, UnfitError."""
         try:
             async with asyncio.timeout(within_seconds):
                 frame = await frames.receive(self._reader, at_most=lambda: _SMALL_BYTES)
             if frame.op == "unfit":
-                raise SlotDiedError(str(frame.fields.get("reason")))
+                self.doubt("it is unfit")
+                raise UnfitError(str(frame.fields.get("reason")))
             if frame.op != "ready":
                 raise frames.MalformedError(f"{frame.op} before it was ready")
             introduction = Introduction(frames.read_tools(frame.fields.get("tools")), str(frame.fields.get("tier")))
-        except (TimeoutError, EOFError, OSError, frames.MalformedError, SlotDiedError) as error:
+        except (TimeoutError, EOFError, OSError, frames.MalformedError) as error:
             self.doubt(f"it did not become ready: {error!r}")
             raise SlotDiedError(f"the agent did not become ready: {error}") from error
         self._heard = asyncio.get_running_loop().time()

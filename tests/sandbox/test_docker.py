@@ -86,6 +86,19 @@ def test_a_container_has_nothing_that_it_does_not_need(settings: DockerSettings,
     asyncio.run(scenario())
 
 
+def test_what_an_operator_accepts_to_lose_is_told_to_the_container(settings: DockerSettings, client: Any) -> None:
+    """It is the container's kernel that may have no Landlock, as gVisor's; what is there holds all the same."""
+
+    async def scenario() -> None:
+        before = ours(client)
+        async with started(replace(settings, workers=1, accept_lost=("files",))) as judge:
+            (one,) = ours(client).keys() - before.keys()
+            assert client.inspect_container(one)["Args"][-2:] == ["--accept-lost", "files"]
+            assert judge.tier == "docker-runc-landlock-watched"
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("harm", ["kill", "pause", "remove"])
 def test_a_container_that_fails_costs_no_verdict(settings: DockerSettings, client: Any, harm: str) -> None:
     """Killed, frozen or removed in the middle of a run: another one takes its place, and the run is repeated."""
