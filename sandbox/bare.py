@@ -3,7 +3,8 @@
 For pods that may not make namespaces, and containers under Docker's default profile. What a program may reach is
 listed here, as `jail` lists it for root directories; `sandbox.inside.lone` holds it to that. Memory is watched.
 
-Needed are Landlock and seccomp. Without Landlock nothing is judged, unless the operator says by name what is lost.
+Needed are Landlock and seccomp. Without Landlock nothing is judged, unless the operator says by name what is lost; and
+then one program at a time, which writes no file. What no setting accepts is that programs look into their judge.
 The process that starts slots must not be readable by its own user: `stand_guard`.
 """
 
@@ -41,8 +42,8 @@ _ALIASED_HEADER: Final = "/precompiled"
 # What an operator may accept to lose (`SANDBOX_ACCEPT_LOST`), and what that means.
 LOSSES: Final = {
     "files": (
-        "this kernel has no Landlock: a program reads and writes every file that this user may, other programs' and "
-        "the cache of compiled ones included"
+        "this kernel has no Landlock: a program reads every file that this user may, and can write none, so those that "
+        "write files fail; programs run one at a time"
     ),
     "signals": "programs signal processes of this user; held by the system call filter wherever that can be installed",
 }
@@ -65,7 +66,16 @@ def fork():
 capabilities = (ctypes.c_uint32 * 6)(*[1] * 6)
 libc.capget((ctypes.c_uint32 * 2)(0x20080522, 0), capabilities)
 secret = ["/etc/passwd", "/etc/hostname", "/proc/version", "/proc/self/environ", "/proc/1/cmdline"]
-secret += [f"/proc/{parent}/{name}" for name in ("environ", "mem", "maps", "cmdline", "status")]
+secret += [f"/proc/{parent}/{name}" for name in ("cmdline", "status")]
+def above(pid):
+    try:
+        return int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+ours = [parent, above(parent), above(above(parent))]
+inside = [f"/proc/{pid}/{name}" for pid in ours if pid for name in ("environ", "maps")]
+opened = [f"/proc/{pid}/mem" for pid in ours if pid]
+links = [f"/proc/{pid}/fd/{fd}" for pid in ours if pid for fd in (0, 1, 2)]
 print(json.dumps({
     "capabilities": sum(capabilities),
     "filtered": libc.prctl(21, 0, 0, 0, 0),
@@ -75,6 +85,9 @@ print(json.dumps({
     "wrote": [path for path in ("/", "..", "/etc", "/usr", "/dev", "/dev/shm", "/var/tmp", os.path.dirname(os.__file__))
               if tried(lambda: open(path + "/probe", "w").close())],
     "read": [path for path in secret if tried(lambda: open(path, "rb").close())],
+    "looked_into": [path for path in inside if tried(lambda: open(path, "rb").read(1))]
+                 + [path for path in opened if tried(lambda: open(path, "rb").close())]
+                 + [path for path in links if tried(lambda: os.readlink(path))],
     "listed": [path for path in ("/", "..", "/proc", "/etc", "/home", f"/proc/{parent}")
                if tried(lambda: os.listdir(path))],
     "signalled": [pid for pid in (parent, 1, -1, -parent) if tried(lambda: os.kill(pid, 0))],
@@ -109,6 +122,18 @@ def unaccepted(accepted: Iterable[str]) -> list[str]:
     known = set(accepted)
     unknown = [f"SANDBOX_ACCEPT_LOST knows {', '.join(LOSSES)}, not {name!r}" for name in sorted(known - LOSSES.keys())]
     return unknown + [f"{LOSSES[name]} (to accept that: SANDBOX_ACCEPT_LOST={name})" for name in sorted(lost() - known)]
+
+
+def lacking() -> list[str]:
+    """What no setting makes up for: calls without which processes cannot be watched over."""
+    sentences = []
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:
+        sentences.append("this kernel has no pidfd_open: Linux 5.3, or a gVisor that knows it, is needed")
+    if not kernel.can_adopt_orphans():
+        sentences.append("processes cannot adopt orphans here (PR_SET_CHILD_SUBREAPER): a newer gVisor is needed")
+    return sentences
 
 
 def tier() -> str:
@@ -177,16 +202,19 @@ def broken_promises(outcome: Outcome) -> list[str]:
         seen = json.loads(outcome.stdout)
     except ValueError:
         return [f"the probe ended with {outcome.verdict}: {outcome.message} {outcome.stderr.decode(errors='replace')}"]
-    files = "files" not in lost()
+    held = "files" not in lost()
     found = {
         "programs keep capabilities": seen["capabilities"] != 0,
         "no system call filter": seen["filtered"] != 2,
         "programs can gain privileges": seen["no_new_privileges"] != 1,
         "programs are root": seen["user"] == 0,
         "the environment is not empty": seen["environment"] != 0,
-        f"programs can write to {seen['wrote']}": files and bool(seen["wrote"]),
-        f"programs can read {seen['read']}": files and bool(seen["read"]),
-        f"programs can list {seen['listed']}": files and bool(seen["listed"]),
+        f"programs can write to {seen['wrote']}": bool(seen["wrote"]),
+        f"programs can read {seen['read']}": held and bool(seen["read"]),
+        f"programs can list {seen['listed']}": held and bool(seen["listed"]),
+        f"programs can look into their judge, where undumpable processes are shown: {seen['looked_into']}": bool(
+            seen["looked_into"]
+        ),
         f"programs can signal {seen['signalled']}": bool(seen["signalled"]),
         "programs can start processes": seen["forked"],
         "programs can open sockets": seen["socket"],

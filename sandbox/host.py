@@ -99,7 +99,7 @@ def kinds(isolation: Isolation) -> tuple[str, ...]:
 
 async def _probe_bare(cache_dir: Path, isolation: Isolation) -> HostReport:
     facts = _facts(cache_dir)
-    missing = [*_wrong_machine(), *bare.unaccepted(isolation.accept_lost)]
+    missing = [*_wrong_machine(), *bare.lacking(), *bare.unaccepted(isolation.accept_lost)]
     if missing:
         return HostReport(False, "none", tuple(missing), facts)
     slot: bare.BareSlot | None = None

@@ -10,7 +10,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sandbox import bare, cgroup, host, jail, languages, toolchain
@@ -51,6 +51,10 @@ class LocalJudge(PoolJudge):
     """Judges on this machine."""
 
     def __init__(self, settings: LocalSettings, observer: CacheObserver | None = None) -> None:
+        if bare.lost():
+            # Programs read what their user may: what others were compiled to, too. A bubblewrap would close it to them,
+            # but is not known to hold yet.
+            settings = replace(settings, program_cache_mb=0)
         super().__init__(LocalSlots(settings), settings, observer)
 
 
@@ -106,7 +110,9 @@ class LocalSlots:
 
     def _bare_slots(self) -> list[JailSlot]:
         settings = self._settings
-        problems = bare.unaccepted(settings.isolation.accept_lost)
+        problems = [*bare.lacking(), *bare.unaccepted(settings.isolation.accept_lost)]
+        if bare.lost() and settings.workers > 1:
+            problems.append("without Landlock programs that run at once read each other's files: set SANDBOX_WORKERS=1")
         if problems:
             raise SandboxUnavailableError("; ".join(problems))
         found = bare.find_host(

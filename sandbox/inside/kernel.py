@@ -24,6 +24,7 @@ _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_SECCOMP: Final = 22
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_PR_GET_CHILD_SUBREAPER: Final = 37
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _SECCOMP_MODE_FILTER: Final = 2
 _LINUX_CAPABILITY_VERSION_3: Final = 0x2008_0522
@@ -50,6 +51,11 @@ def set_dumpable(dumpable: bool) -> None:
 def adopt_orphans() -> None:
     """Become the parent of every process below whose own parent ends."""
     _prctl("child subreaper", _PR_SET_CHILD_SUBREAPER, 1)
+
+
+def can_adopt_orphans() -> bool:
+    """Whether this kernel knows `adopt_orphans`."""
+    return bool(_libc.prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(ctypes.c_int()), *[ctypes.c_ulong(0)] * 3) == 0)
 
 
 def forbid_new_privileges() -> None:

@@ -5,6 +5,9 @@ itself, in the fork that becomes it, and cannot be put off again: Landlock for f
 process with threads. Its init and the zygote are closed to it: not dumpable, out of its Landlock domain, never the
 target of its signals. When its init ends, the kernel kills it; no call can take that back.
 
+Where there is no Landlock, and its loss is accepted, programs are closed to each other as far as dumpability goes, and
+change no file.
+
 A directory takes the place of /tmp: paths there are rewritten in what the far side sends, and emptied after every run.
 Disk and threads are counted from outside and a program that has too many is ended. Compilers start processes: the
 init adopts what they leave behind, and a run has ended when nothing below the init is alive.
@@ -263,6 +266,8 @@ class _Walls(NamedTuple):
             os._exit(1)
         if self.ruleset is not None:
             self.ruleset.enter(wire.WALLS_FD)
+        else:
+            kernel.set_dumpable(False)  # or who is judged would read who judges: both have one user
         code = self.system_calls
         kernel.Filter(code if isinstance(code, bytes) else code.of(os.getpid())).install()
 

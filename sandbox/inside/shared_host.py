@@ -7,6 +7,8 @@ not know; names of Unix sockets; new processes.
 
 Calls that change nothing which a program of one process could miss succeed and do nothing: modes and times of files.
 A filter is made for one process id: `lone_process_filter` once, `SignalsToSelf.of` for every run.
+
+Where there is no Landlock either, a program changes no file: a filter cannot tell its own from others'.
 """
 
 from __future__ import annotations
@@ -88,6 +90,25 @@ _REFUSED: Final = {
     "utimensat": (Number(280, 88), _DONE),
 }
 
+# How files come, go and change their names.
+_CHANGES_OF_FILES: Final = {
+    "creat": Number(85, None),
+    "mkdir": Number(83, None),
+    "mkdirat": Number(258, 34),
+    "mknod": Number(133, None),
+    "mknodat": Number(259, 33),
+    "link": Number(86, None),
+    "linkat": Number(265, 37),
+    "symlink": Number(88, None),
+    "symlinkat": Number(266, 36),
+    "rename": Number(82, None),
+    "renameat": Number(264, 38),
+    "renameat2": Number(316, 276),
+    "rmdir": Number(84, None),
+    "unlink": Number(87, None),
+    "unlinkat": Number(263, 35),
+}
+
 _FCNTL: Final = Number(72, 25)
 _FCNTL_REFUSED: Final = {
     "F_SETOWN": 8,
@@ -124,8 +145,10 @@ _SOCKET_TYPE: Final = 0xF
 
 _TRUNCATE: Final = Number(76, 45)
 _OPENS: Final = {"open": (Number(2, None), 1), "openat": (Number(257, 56), 2)}
+_O_CREAT: Final = 0o100
 _O_TRUNC: Final = 0o1000
 _O_ACCMODE: Final = 0o3
+_READING: Final = 0
 _NOT_FOR_WRITING: Final = (0, 3)
 
 
@@ -144,12 +167,16 @@ class SignalsToSelf:
 def lone_process_filter(*, executes: bool, landlock: int) -> SignalsToSelf:
     """One process that starts no other; `executes` one that may replace itself, by what Landlock lets it execute.
 
-    `landlock` is the version that the kernel has; what an older one lacks is refused here.
+    `landlock` is the version that the kernel has; what an older one lacks is refused here, and without any, every
+    change of a file.
     """
     rules = {**_for_everybody(landlock), **_refusing(_NEW_PROCESSES, _EPERM)}
     if not executes:
         rules |= _refusing(_EXECS, _EPERM)
     extra = syscalls.unless(syscalls.own(_CLONE), syscalls.BITS_SET, (_CLONE_THREAD,), _EPERM)
+    if landlock == 0:
+        rules |= _refusing(_CHANGES_OF_FILES, _EACCES)
+        extra += _opens_for_reading_alone()
     for number, values in _SIGNALS.values():
         extra += syscalls.unless(syscalls.own(number), syscalls.EQUAL, values, _EPERM)
     return SignalsToSelf(syscalls.assemble(rules, extra + _arguments(landlock)))
@@ -161,6 +188,23 @@ def compiler_filter(landlock: int) -> bytes:
     if landlock < syscalls.SIGNALS_SCOPED:
         rules |= _refusing({name: number for name, (number, _) in _SIGNALS.items()}, _EPERM)
     return syscalls.assemble(rules, _arguments(landlock))
+
+
+def _opens_for_reading_alone() -> list[bytes]:
+    code = []
+    for number, position in _own_opens():
+        mask = _O_ACCMODE | _O_CREAT | _O_TRUNC
+        code += syscalls.unless(number, syscalls.EQUAL, (_READING,), _EACCES, position=position, mask=mask)
+    return code
+
+
+def _own_opens() -> list[tuple[int, int]]:
+    """The calls of this architecture that open files, and which argument says for what."""
+    return [
+        (syscalls.own(number), position)
+        for number, position in _OPENS.values()
+        if getattr(number, os.uname().machine) is not None
+    ]
 
 
 def _for_everybody(landlock: int) -> dict[int, int]:
@@ -184,13 +228,10 @@ def _arguments(landlock: int) -> list[bytes]:
     )
     if landlock < syscalls.TRUNCATION_HELD:
         # Opened for reading, a file is truncated all the same, and asks for no right to write.
-        for number, position in _OPENS.values():
-            if getattr(number, os.uname().machine) is not None:
-                for mode in _NOT_FOR_WRITING:
-                    mask = _O_TRUNC | _O_ACCMODE
-                    code += syscalls.when(
-                        syscalls.own(number), syscalls.EQUAL, _O_TRUNC | mode, _EACCES, position=position, mask=mask
-                    )
+        for number, position in _own_opens():
+            for mode in _NOT_FOR_WRITING:
+                mask = _O_TRUNC | _O_ACCMODE
+                code += syscalls.when(number, syscalls.EQUAL, _O_TRUNC | mode, _EACCES, position=position, mask=mask)
     return code
 
 

@@ -6,6 +6,7 @@ What every backend must do is in the conformance suite, which runs here too; thi
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -18,7 +19,16 @@ import pytest
 from sandbox import bare
 from sandbox.inside import family
 from sandbox.inside.scratch import Allowance, Scratch
-from sandbox.models import ExecuteJob, Execution, JudgeJob, Limits, SandboxUnavailableError, StdioTest, Verdict
+from sandbox.models import (
+    AssertTest,
+    ExecuteJob,
+    Execution,
+    JudgeJob,
+    Limits,
+    SandboxUnavailableError,
+    StdioTest,
+    Verdict,
+)
 from sandbox.runner import Outcome
 from tests.sandbox.conftest import Bench, samples
 from tests.sandbox.plain_user import PlainUserJudge, command
@@ -203,7 +213,10 @@ def test_without_landlock_nothing_is_judged_until_the_loss_is_named(cache_dir: P
     with pytest.raises(SandboxUnavailableError, match="SANDBOX_ACCEPT_LOST=files"):
         for _ in started(PlainUserJudge(cache_dir, landlock=0)):
             pass
-    for bench in started(PlainUserJudge(cache_dir, landlock=0, accept_lost=["files"])):
+    with pytest.raises(SandboxUnavailableError, match="SANDBOX_WORKERS=1"):
+        for _ in started(PlainUserJudge(cache_dir, landlock=0, accept_lost=["files"])):
+            pass
+    for bench in started(without_landlock(cache_dir)):
         assert bench.judge.health().detail == "seccomp-watched-without-files"
         before = traces(bench)
         for sample in PARTICULAR:
@@ -211,6 +224,116 @@ def test_without_landlock_nothing_is_judged_until_the_loss_is_named(cache_dir: P
                 execution = bench.execute(sample.code, sample.language, **sample.limits)
                 assert b"ESCAPED" not in execution.stdout, (sample.name, execution)
         assert traces(bench) == before
+
+
+def without_landlock(cache_dir: Path) -> PlainUserJudge:
+    return PlainUserJudge(cache_dir, workers=1, landlock=0, accept_lost=["files"])
+
+
+CHANGES = """
+import os
+done = []
+for name, change in {
+    "open": lambda: open("made", "w"),
+    "append": lambda: open("/dev/shm/made", "a"),
+    "create to read": lambda: os.open("/tmp/made", os.O_RDONLY | os.O_CREAT),
+    "truncate by opening": lambda: os.open(__file__, os.O_RDONLY | os.O_TRUNC),
+    "truncate": lambda: os.truncate("/dev/null", 0),
+    "without a name": lambda: os.open(".", os.O_TMPFILE | os.O_RDWR),
+    "mkdir": lambda: os.mkdir("made"),
+    "mkfifo": lambda: os.mkfifo("made"),
+    "symlink": lambda: os.symlink("/", "made"),
+    "link": lambda: os.link("/dev/null", "made"),
+    "rename": lambda: os.rename(os.getcwd(), os.getcwd() + "-moved"),
+    "rmdir": lambda: os.rmdir(os.getcwd()),
+    "unlink": lambda: os.unlink("/dev/shm/made"),
+}.items():
+    try:
+        change()
+    except PermissionError:
+        continue
+    except OSError as error:
+        name += f" ({error.strerror})"
+    done.append(name)
+print(done)
+"""
+
+NATIVE_CHANGES = r"""
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+int main(void) {
+    int made = 0;
+    made += open("made", O_WRONLY | O_CREAT, 0600) >= 0 || errno != EACCES;
+    made += creat("/dev/shm/made", 0600) >= 0 || errno != EACCES;
+    made += mkdir("made", 0700) == 0 || errno != EACCES;
+    made += renameat(AT_FDCWD, ".", AT_FDCWD, "made") == 0 || errno != EACCES;
+    printf("%d\n", made);
+}
+"""
+
+# Looks for a word of the test in whatever shows other processes.
+LOOK = """
+import os
+def look(word):
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        if int(pid) == os.getpid():
+            continue
+        try:
+            for line in open(f"/proc/{pid}/maps"):
+                start, end = (int(one, 16) for one in line.split()[0].split("-"))
+                with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+                    if line.split()[1].startswith("rw") and end - start < 1 << 26:
+                        memory.seek(start)
+                        found += [pid] * (word in memory.read(end - start))
+        except (OSError, ValueError, OverflowError):
+            pass
+        try:
+            for fd in os.listdir(f"/proc/{pid}/fd"):
+                with open(f"/proc/{pid}/fd/{fd}", "rb", 0) as file:
+                    found += [fd] * (word in os.pread(file.fileno(), 1 << 20, 0))
+        except OSError:
+            pass
+    return found
+"""
+
+
+def test_without_landlock_a_program_changes_no_file(cache_dir: Path) -> None:
+    """A filter cannot tell its files from others', and what it left somewhere could be an answer for the next."""
+    for bench in started(without_landlock(cache_dir)):
+        assert bench.execute(CHANGES).stdout == b"[]\n"
+        assert bench.execute(NATIVE_CHANGES, "c").stdout == b"0\n"
+        assert bench.execute("print(open('/dev/zero', 'rb').read(1))").stdout == b"b'\\x00'\n"
+
+
+def test_without_landlock_a_program_does_not_see_the_test(cache_dir: Path) -> None:
+    """Who judges has the same user, and nothing else between them but that neither is dumpable."""
+    test = AssertTest("assert look(b'WORD-' + b'OF-THE-TEST') == []  # WORD-OF-THE-TEST")
+    for bench in started(without_landlock(cache_dir)):
+        assert bench.decide(JudgeJob(LOOK, "python", (test,))).verdict is Verdict.ACCEPTED
+
+
+def test_without_landlock_no_program_is_kept_compiled(cache_dir: Path) -> None:
+    """Others could read what it was compiled to, and start it."""
+    for bench in started(without_landlock(cache_dir)):
+        assert bench.execute('#include <cstdio>\nint main() { puts("1"); }', "cpp").stdout == b"1\n"
+        listing = "import os\nprint(os.listdir('/mnt/own/programs'))"
+        assert bench.execute(listing).stdout == b"[]\n"
+
+
+def test_a_kernel_that_lacks_what_we_watch_processes_with_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As gVisor did for long."""
+    assert bare.lacking() == []
+
+    def unknown(pid: int) -> int:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", unknown)
+    (sentence,) = bare.lacking()
+    assert "pidfd_open" in sentence
 
 
 def test_root_of_a_container_gives_programs_users_of_their_own(cache_dir: Path) -> None:
@@ -239,7 +362,8 @@ def test_an_unknown_loss_is_not_accepted() -> None:
 
 INTACT = (
     '{"capabilities": 0, "filtered": 2, "no_new_privileges": 1, "user": 1000, "environment": 0, "wrote": [], '
-    '"read": [], "listed": [], "signalled": [], "forked": false, "socket": false, "shared": [], "executed": false}'
+    '"read": [], "listed": [], "looked_into": [], "signalled": [], "forked": false, "socket": false, "shared": [], '
+    '"executed": false}'
 )
 
 
@@ -254,6 +378,7 @@ INTACT = (
         ('"wrote": []', '"wrote": ["/usr"]'),
         ('"read": []', '"read": ["/etc/passwd"]'),
         ('"listed": []', '"listed": ["/proc"]'),
+        ('"looked_into": []', '"looked_into": ["/proc/1/environ"]'),
         ('"signalled": []', '"signalled": [1]'),
         ('"forked": false', '"forked": true'),
         ('"socket": false', '"socket": true'),
