@@ -354,6 +354,9 @@ def test_what_a_value_cannot_be_is_refused(chart, values, named):
         ),
         pytest.param({"worker": {"concurrency": 5}}, "worker.resources.requests.cpu", id="more programs than cores"),
         pytest.param(
+            {"worker": {"acceptLost": ["files"], "concurrency": 2}}, "worker.acceptLost", id="two that read each other"
+        ),
+        pytest.param(
             {"worker": {"resources": {"limits": {"cpu": "3999m"}}}}, "worker.resources.limits.cpu", id="a core too few"
         ),
         pytest.param({"worker": {"autoscaling": {"minReplicas": 0}}}, "keda", id="none, by an HPA"),
@@ -474,6 +477,15 @@ def test_each_isolation_names_its_runtime_and_its_tier(chart, isolation, runtime
     worker = chart.one("Deployment", "worker", {"worker": {"isolation": isolation}})
     assert worker["spec"]["template"]["spec"].get("runtimeClassName") == runtime
     assert environment(worker)["SANDBOX_ISOLATION"] == tier
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+def test_nothing_is_accepted_to_be_lost_unless_it_is_named(chart, isolation):
+    """Neither by the choice of gVisor, which has no Landlock."""
+    values = {"isolation": isolation, "concurrency": 1}
+    assert environment(chart.one("Deployment", "worker", {"worker": values}))["SANDBOX_ACCEPT_LOST"] == ""
+    accepting = chart.one("Deployment", "worker", {"worker": values | {"acceptLost": ["files"]}})
+    assert environment(accepting)["SANDBOX_ACCEPT_LOST"] == "files"
 
 
 def test_userns_unmasks_proc_only_within_a_user_namespace_of_the_pod(chart):

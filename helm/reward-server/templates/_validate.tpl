@@ -26,6 +26,9 @@
 {{- if and (eq $worker.autoscaling.kind "hpa") (lt (int $worker.autoscaling.minReplicas) 1) }}
 {{- fail "worker.autoscaling.minReplicas 0 needs kind keda: an HPA does not start what is not there" }}
 {{- end }}
+{{- if and $worker.acceptLost (gt (int $worker.concurrency) 1) }}
+{{- fail "worker.acceptLost needs worker.concurrency 1: without Landlock programs that run at once read each other" }}
+{{- end }}
 {{- if and (eq $worker.isolation "userns") (semverCompare "<1.33.0-0" .Capabilities.KubeVersion.Version) }}
 {{- fail "worker.isolation userns needs Kubernetes 1.33: older ones may ignore hostUsers and start the pod without its namespace" }}
 {{- end }}
