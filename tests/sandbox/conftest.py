@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,12 +47,13 @@ def _plain_user(cache_dir: Path) -> Judge:
 
 
 def _docker(cache_dir: Path, docker_host: str) -> Judge:
-    """Containers as they come, under Docker's default profile."""
-    return DockerJudge(
-        DockerSettings(
-            cache_dir=cache_dir, workers=2, remembered_results=0, compile_cpu_seconds=7.0, docker_host=docker_host
-        )
+    """Containers as they come, under Docker's default profile; of another run-time where the environment names one."""
+    settings = DockerSettings(
+        cache_dir=cache_dir, workers=2, remembered_results=0, compile_cpu_seconds=7.0, docker_host=docker_host
     )
+    runtime = os.environ.get("SANDBOX_DOCKER_RUNTIME", "")
+    accepted = tuple(filter(None, os.environ.get("SANDBOX_ACCEPT_LOST", "").split(",")))
+    return DockerJudge(replace(settings, runtime=runtime, accept_lost=accepted))
 
 
 class _ThroughRedis(RedisJudge):
@@ -107,7 +109,8 @@ class Bench:
 
     def lacks(self, sample: Sample) -> bool:
         """Whether this host cannot give the program what it needs: a second process, or memory shared with one."""
-        return "needs" in sample.header and "landlock" in self.judge.health().detail
+        alone = any(tier in self.judge.health().detail for tier in ("landlock", "seccomp"))
+        return "needs" in sample.header and alone
 
     def run(self, coroutine: Any) -> Any:
         return self._runner.run(coroutine)
