@@ -271,8 +271,7 @@ class RedisJudge:
     async def _hand_in(self, question: _Question) -> None:
         try:
             fields = await self._fields(question)
-            while not question.reply.done():
-                await self._until_up()
+            while await self._wanted(question):
                 try:
                     entry = await self._link.run(streams.SUBMIT, [question.stream], self._settings.max_jobs, *fields)
                 except OUTAGES as error:
@@ -418,14 +417,19 @@ class RedisJudge:
             for question in list(self._questions.values()):
                 self._answer(question, SandboxUnavailableError(self._problem or "no Redis"))
 
-    async def _until_up(self) -> None:
-        if self._up.is_set():
-            return
-        try:
-            async with asyncio.timeout(self._patience_left()):
-                await self._up.wait()
-        except TimeoutError:
-            raise SandboxUnavailableError(self._problem or "no Redis") from None
+    async def _wanted(self, question: _Question) -> bool:
+        """Whether anybody waits for it still, once Redis is there."""
+        if not self._up.is_set():
+            coming = asyncio.create_task(self._up.wait())
+            either: set[asyncio.Future[Any]] = {coming, question.reply}
+            try:
+                left = max(0.0, self._patience_left())
+                await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                coming.cancel()
+            if not self._up.is_set() and not question.reply.done():
+                raise SandboxUnavailableError(self._problem or "no Redis")
+        return not question.reply.done()
 
     def _patience_left(self) -> float:
         return self._down_since + self._settings.patience_seconds - time.monotonic()

@@ -319,6 +319,21 @@ def test_a_closed_judge_leaves_nothing_waiting(redis: RedisServer) -> None:
     assert waiting(redis) == 0
 
 
+def test_a_judge_closes_without_a_redis_that_is_away(tmp_path: Path) -> None:
+    """However long calls would wait for it: nobody waits any more."""
+
+    async def scenario() -> None:
+        async with asyncio.timeout(60), serving(RedisServer(tmp_path), patience_seconds=3600) as judge:
+            given_up, waiting_still = (asyncio.create_task(judge.judge(job(name))) for name in ("x", "y"))
+            await until(lambda: judge.in_flight == 2)
+            given_up.cancel()
+            await asyncio.gather(given_up, return_exceptions=True)
+        with pytest.raises(SandboxUnavailableError):
+            await waiting_still
+
+    asyncio.run(scenario())
+
+
 def test_the_first_reply_counts(redis: RedisServer) -> None:
     """Others, of workers that were taken for dead, are dropped by id; so is what cannot be matched."""
 
