@@ -18,6 +18,7 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_vali
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sandbox.local import default_cache_dir
+from sandbox.redis_access import check_url
 
 MIB = 1024 * 1024
 
@@ -50,7 +51,7 @@ class _Settings(BaseSettings):
 class SandboxSettings(_Settings):
     """Where and how untrusted programs run (`SANDBOX_*`, and `REDIS_URL` as everybody calls it)."""
 
-    model_config = SettingsConfigDict(env_prefix="SANDBOX_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="SANDBOX_", extra="forbid", frozen=True, hide_input_in_errors=True)
 
     backend: Literal["local", "docker", "redis", "off"] = Field("local", description="`off` leaves code unscored.")
     workers: Annotated[int, Field(ge=1)] = Field(default_factory=cores, description="Programs that run at once.")
@@ -90,6 +91,12 @@ class SandboxSettings(_Settings):
         (), description="Comma-separated: what may be lost where there is no Landlock either. `check` says what is."
     )
 
+    @field_validator("redis_url")
+    @classmethod
+    def _leads_to_redis(cls, value: SecretStr) -> SecretStr:
+        check_url(value.get_secret_value())
+        return value
+
     @field_validator("accept_lost", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> object:
@@ -99,7 +106,9 @@ class SandboxSettings(_Settings):
 class Settings(_Settings):
     """The service (`REWARD_*`)."""
 
-    model_config = SettingsConfigDict(env_prefix="REWARD_", extra="forbid", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="REWARD_", extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True
+    )
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000

@@ -23,7 +23,7 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from sandbox import jobs, languages, streams
 from sandbox.dispatch import request_expires, request_urgent
@@ -41,6 +41,7 @@ from sandbox.models import (
     SandboxError,
     SandboxUnavailableError,
 )
+from sandbox.redis_access import reason
 from sandbox.shared_verdicts import SharedVerdicts
 from sandbox.streams import OUTAGES, Link, Names, Pauses, ended, forever, pairs
 from sandbox.verdicts import CacheObserver, Unobserved, Verdicts
@@ -145,17 +146,17 @@ class RedisJudge:
     # ---- the protocol ------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Connect. Redis may come later; one that is too old raises SandboxUnavailableError."""
+        """Connect. Redis may come later, or relent; one that is too old raises SandboxUnavailableError."""
         self._down_since = time.monotonic()
         try:
             await self._connect()
-        except OUTAGES as error:
-            self._problem = self._unreachable(error)
-            log.warning("redis cannot be reached", extra={"at": self._link.place, "reason": str(error)})
-        except (SandboxUnavailableError, RedisError) as error:
+        except SandboxUnavailableError as error:
             self._problem = str(error)
             await self._link.close()
-            raise SandboxUnavailableError(self._problem) from error
+            raise
+        except (RedisError, OSError) as error:
+            self._problem = self._link.trouble(error)
+            log.warning("redis cannot be reached", extra={"at": self._link.place, "reason": self._problem})
         self._loops = [
             asyncio.create_task(self._receive()),
             asyncio.create_task(forever(self._look, _LOOK_SECONDS)),
@@ -284,10 +285,10 @@ class RedisJudge:
                 return
         except SandboxError as error:
             self._answer(question, error)
+        except OutOfMemoryError:
+            self._answer(question, QueueFullError(f"Redis at {self._link.place} is out of memory"))
         except ResponseError as error:
-            full = str(error).startswith("OOM")
-            failure = QueueFullError("Redis is out of memory") if full else SandboxUnavailableError(str(error))
-            self._answer(question, failure)
+            self._answer(question, SandboxUnavailableError(self._link.trouble(error)))
         except Exception as error:
             log.exception("job not handed in", extra={"job": question.id})
             self._answer(question, JobFailedError(f"the job could not be handed in: {type(error).__name__}"))
@@ -308,7 +309,7 @@ class RedisJudge:
             await self._link.run(streams.WITHDRAW, [question.stream], question.entry)
         except (RedisError, OSError) as error:
             # Workers drop it when it has expired.
-            log.debug("job not withdrawn", extra={"job": question.id, "reason": str(error)})
+            log.debug("job not withdrawn", extra={"job": question.id, "reason": reason(error)})
 
     def _answer(self, question: _Question, answer: Reply | SandboxError) -> None:
         if question.reply.done():
@@ -403,14 +404,11 @@ class RedisJudge:
         self._problem = None
 
     def _lost_connection(self, error: Exception) -> None:
+        self._problem = str(error) if isinstance(error, SandboxUnavailableError) else self._link.trouble(error)
         if self._up.is_set():
             self._up.clear()
             self._down_since = time.monotonic()
-            log.warning("redis lost", extra={"at": self._link.place, "reason": str(error)})
-        self._problem = str(error) if isinstance(error, SandboxUnavailableError) else self._unreachable(error)
-
-    def _unreachable(self, error: Exception) -> str:
-        return f"Redis at {self._link.place} cannot be reached ({type(error).__name__})"
+            log.warning("redis lost", extra={"at": self._link.place, "reason": self._problem})
 
     def _give_up_if_hopeless(self) -> None:
         if self._patience_left() <= 0:
@@ -436,7 +434,7 @@ class RedisJudge:
 
     async def _look(self) -> None:
         """See who works and what waits, and let others know that this server lives."""
-        await self._link.call("SET", self._names.server(self._server), "1", "EX", streams.ALIVE_SECONDS)
+        await self._link.run(streams.LIVE, [self._names.server(self._server)], streams.ALIVE_SECONDS)
         now, alive = await self._link.run(streams.ALIVE, [self._names.workers], streams.ALIVE_SECONDS)
         self._workers = tuple(_worker(said) for said in alive)
         if self._workers:  # where nobody is, what judged last is the best guess at what will
@@ -453,7 +451,7 @@ class RedisJudge:
             await self._link.call("DEL", self._names.replies(self._server))
             await self._link.call("DEL", self._names.server(self._server))
         except (RedisError, OSError) as error:
-            log.debug("redis", extra={"reason": str(error)})
+            log.debug("redis", extra={"reason": reason(error)})
 
 
 def _worker(said: bytes) -> WorkerState:

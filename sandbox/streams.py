@@ -11,7 +11,6 @@ same in every version, so that a worker can hand on, answer or drop a job whose 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 import random
@@ -21,21 +20,22 @@ from typing import Any, Final
 
 import hiredis
 import redis.asyncio as redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import (
-    ConnectionError as RedisConnectionError,
-)
-from redis.exceptions import (
+    ClusterDownError,
+    MasterDownError,
     NoScriptError,
     ReadOnlyError,
     RedisError,
     ResponseError,
 )
 from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
+from sandbox import redis_access
 from sandbox.models import SandboxUnavailableError
 
 log = logging.getLogger(__name__)
@@ -55,8 +55,21 @@ _TOGETHER: Final = 256  # commands in one round trip
 _TOGETHER_BYTES: Final = 4 * 1024 * 1024
 _ROUND_TRIPS: Final = 4  # under way at once
 
-# What a connection that is gone, or a Redis that is starting, loading or no longer the primary, raises.
-OUTAGES: Final = (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OSError)
+
+class UnwillingError(RedisConnectionError):
+    """Redis answers, and does not do what it is asked for now: its disk is full, say, or its replicas are away."""
+
+
+_UNWILLING: Final = ("MISCONF ", "NOREPLICAS ", "BUSY ")
+# What a connection that is gone, or a Redis that is starting, loading, unwilling or no longer the primary, raises.
+OUTAGES: Final = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    ReadOnlyError,
+    ClusterDownError,
+    MasterDownError,
+    OSError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +137,9 @@ return redis.call('XDEL', KEYS[1], ARGV[1])
 """)
 
 # KEYS: stream. ARGV: entry. Whether it is there still.
-IS_THERE: Final = Script("return #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])")
+IS_THERE: Final = Script("""
+return #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
+""")
 
 # KEYS: urgent, jobs. ARGV: consumer, most. Urgent ones first: lists of stream number, entry, fields.
 CLAIM: Final = Script("""
@@ -217,8 +232,24 @@ if #redis.call('XPENDING', KEYS[1], 'workers', '-', '+', 1, ARGV[1]) > 0 then re
 return redis.call('XGROUP', 'DELCONSUMER', KEYS[1], 'workers', ARGV[1])
 """)
 
+# KEYS: urgent, jobs. Makes the consumer group of each where it is not there.
+MAKE_GROUPS: Final = Script("""
+for _, key in ipairs(KEYS) do
+  local made = redis.pcall('XGROUP', 'CREATE', key, 'workers', '0', 'MKSTREAM')
+  if made.err and not string.find(made.err, 'BUSYGROUP') then return made end
+end
+return true
+""")
+
+# KEYS: server. ARGV: seconds. It is alive for as long.
+LIVE: Final = Script("""
+return redis.call('SET', KEYS[1], '1', 'EX', ARGV[1])
+""")
+
 # KEYS: what is running. ARGV: who wants to run it, seconds. Who does, or nothing where it is ours from now on.
-TAKE: Final = Script("return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'GET', 'EX', ARGV[2])")
+TAKE: Final = Script("""
+return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'GET', 'EX', ARGV[2])
+""")
 
 # KEYS: streams of a shard. Of each: entries, claimed ones, unread ones where Redis knows, the first unread entry.
 LOOK: Final = Script("""
@@ -275,11 +306,14 @@ class Link:
 
     def __init__(self, url: str, names: Names) -> None:
         self.names = names
-        self._client = _client(url, max_connections=_ROUND_TRIPS + 4)
-        self._waiting = _client(url, max_connections=2)
+        self._client = redis_access.client(url, max_connections=_ROUND_TRIPS + 4)
+        self._waiting = redis_access.client(url, max_connections=2)
         self._pipe = _Pipe(self._client)
-        kwargs = self._client.connection_pool.connection_kwargs
-        self.place = str(kwargs.get("path") or f"{kwargs.get('host', 'localhost')}:{kwargs.get('port', 6379)}")
+        self.place = redis_access.place(self._client)
+
+    def trouble(self, error: BaseException) -> str:
+        """What an error means to whoever set the URL."""
+        return redis_access.trouble(self.place, error)
 
     async def call(self, *command: Word) -> Any:
         """Send a command, together with those that others send at the same time; the answer is as Redis gave it."""
@@ -306,30 +340,39 @@ class Link:
         """Send commands of which the last one waits, on a connection of their own; its answer is as Redis gave it."""
         answers = await _answers(self._waiting, commands)
         for answer in answers:
-            if isinstance(answer, ResponseError):
+            if isinstance(answer, Exception):
                 raise answer
         return answers[-1]
 
     async def connect(self) -> None:
-        """Be sure of an answer, of its version, and of the groups.
+        """Be sure of an answer, of its version, of all keys, and of the groups.
 
         Raises:
-            SandboxUnavailableError: Redis is older than what this needs.
-            RedisError, OSError: no answer.
+            SandboxUnavailableError: Redis is older than what this needs, or has only some of our keys.
+            RedisError, OSError: no answer, or a refusal.
         """
-        facts = (await self.call("INFO", "server")).decode().splitlines()
-        versions = [fact.partition(":")[2] for fact in facts if fact.startswith("redis_version:")]
-        version = versions[0] if versions else "0"  # Valkey gives the Redis version that it is compatible with
+        told = (await self.call("INFO", "server")).decode().splitlines()
+        facts = dict(fact.partition(":")[::2] for fact in told)
+        version = facts.get("redis_version", "0")  # Valkey gives the Redis version that it is compatible with
         if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST_VERSION:
             oldest = ".".join(map(str, _OLDEST_VERSION))
             raise SandboxUnavailableError(f"Redis at {self.place} is version {version}; {oldest} or newer is needed")
+        if "cluster" in (facts.get("redis_mode"), facts.get("server_mode")):  # the latter is Valkey's
+            await self._has_every_slot()
         await self.make_groups()
 
     async def make_groups(self) -> None:
         """Make the consumer group of every stream, where it is not there."""
-        for stream in self.names.streams():
-            with contextlib.suppress(ResponseError):  # BUSYGROUP: it is there
-                await self.call("XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM")
+        for shard in range(self.names.shards):
+            await self.run(MAKE_GROUPS, [self.names.urgent(shard), self.names.jobs(shard)])
+
+    async def _has_every_slot(self) -> None:
+        primaries = {bytes(slots[2][2]) for slots in await self.call("CLUSTER", "SLOTS")}
+        if len(primaries) > 1:
+            raise SandboxUnavailableError(
+                f"Redis at {self.place} is one of {len(primaries)} primaries of a cluster and has only some of our"
+                " keys; one that has all of them is needed"
+            )
 
     async def close(self) -> None:
         """Close every connection."""
@@ -398,12 +441,12 @@ class _Pipe:
         answers: list[Any]
         try:
             answers = await _answers(self._client, [command for command, _ in load])
-        except (RedisError, OSError) as error:
-            answers = [error] * len(load)
         except asyncio.CancelledError:
             for _, answer in load:
                 answer.cancel()
             raise
+        except Exception as error:  # noqa: BLE001 - theirs who ask; one that got no answer would wait for ever
+            answers = [error] * len(load)
         for (_, answer), said in zip(load, answers, strict=True):
             if answer.done():
                 continue
@@ -437,21 +480,7 @@ async def _answer(connection: Any) -> Any:
     try:
         return await connection.read_response()
     except ResponseError as error:
-        return error
-
-
-def _client(url: str, *, max_connections: int) -> redis.Redis:
-    # Attempts are ours to make: only we know which commands may be sent twice, and for how long it is worth it. So is
-    # waiting for answers.
-    return redis.Redis.from_url(
-        url,
-        max_connections=max_connections,
-        socket_timeout=None,
-        socket_connect_timeout=_SOCKET_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-        decode_responses=False,
-        protocol=2,
-    )
+        return UnwillingError(str(error)) if str(error).startswith(_UNWILLING) else error
 
 
 async def forever(work: Callable[[], Coroutine[Any, Any, None]], seconds: float) -> None:
@@ -460,7 +489,7 @@ async def forever(work: Callable[[], Coroutine[Any, Any, None]], seconds: float)
         try:
             await work()
         except (RedisError, OSError) as error:
-            log.debug("redis", extra={"reason": str(error)})
+            log.debug("redis", extra={"reason": redis_access.reason(error)})
         await asyncio.sleep(seconds)
 
 

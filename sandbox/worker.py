@@ -39,6 +39,7 @@ from sandbox.models import (
     SandboxError,
     SandboxUnavailableError,
 )
+from sandbox.redis_access import reason
 from sandbox.shared_verdicts import SharedVerdicts
 from sandbox.streams import GROUP, OUTAGES, Link, Names, Pauses, ended, forever, pairs
 from sandbox.verdicts import depends_on_luck, verdict_key
@@ -204,9 +205,9 @@ class Worker:
                 await self._or_stop(pauses.pause())
 
     def _lost_connection(self, error: Exception) -> None:
-        if self._problem is None or self._problem == _NOT_STARTED:
-            log.warning("redis lost", extra={"at": self._link.place, "reason": str(error)})
-        self._problem = f"Redis at {self._link.place} cannot be reached ({type(error).__name__})"
+        before, self._problem = self._problem, self._link.trouble(error)
+        if before is None or before == _NOT_STARTED:
+            log.warning("redis lost", extra={"at": self._link.place, "reason": self._problem})
 
     async def _or_stop(self, work: Any) -> None:
         """Await `work`, but no longer than this worker is wanted."""
@@ -316,9 +317,9 @@ class Worker:
             raise
         except OUTAGES as error:
             # Nobody was told; whoever takes it over tells.
-            log.warning("job abandoned", extra={"job": claim.id, "reason": str(error)})
-        except RedisError:
-            log.exception("job abandoned", extra={"job": claim.id})
+            log.warning("job abandoned", extra={"job": claim.id, "reason": reason(error)})
+        except RedisError as error:
+            log.error("job abandoned", extra={"job": claim.id, "reason": reason(error)})
         finally:
             self._observer.job(ending, time.monotonic() - started)
 
@@ -461,7 +462,7 @@ class Worker:
                 await self._give_back(claim, counted=claim.deliveries - 1)
             await self._give_back_unknown()
         except (RedisError, OSError) as error:
-            log.warning("jobs not given back", extra={"jobs": len(unfinished), "reason": str(error)})
+            log.warning("jobs not given back", extra={"jobs": len(unfinished), "reason": reason(error)})
 
     async def _give_back(self, claim: _Claim, *, counted: int, to: str | None = None) -> None:
         """Put it where the next free worker looks first, and tell its server where it is now."""

@@ -42,11 +42,15 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 class RedisServer:
-    """`redis-server` in a directory of its own, on a socket or, where a network is wanted, on a port."""
+    """`redis-server` in a directory of its own, on a socket or, where a network is wanted, on a port.
 
-    def __init__(self, directory: Path, *, persistent: bool = False, host: str | None = None) -> None:
+    REDIS_SERVER names another program that is called like it, Valkey's for one.
+    """
+
+    def __init__(self, directory: Path, *options: str, persistent: bool = False, host: str | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
+        self._options = options
         self._persistent = persistent
         self._host = host
         self.port = free_port(host) if host else 0
@@ -57,7 +61,8 @@ class RedisServer:
     def start(self) -> RedisServer:
         keeping = ["--appendonly", "yes", "--appendfsync", "always"] if self._persistent else ["--appendonly", "no"]
         where = ["--bind", self._host, "--protected-mode", "no"] if self._host else ["--unixsocket", "socket"]
-        command = ["redis-server", "--port", str(self.port), *where, "--save", "", *keeping]
+        program = os.environ.get("REDIS_SERVER", "redis-server")
+        command = [program, "--port", str(self.port), *where, "--save", "", *keeping, *self._options]
         self._process = subprocess.Popen(
             [*command, "--dir", str(self._directory), "--logfile", "log"], cwd=self._directory
         )

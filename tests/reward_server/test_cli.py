@@ -122,6 +122,7 @@ def test_wrong_input_is_exit_code_2_and_one_sentence(arguments, stdin, says):
         pytest.param({"REWARD_PRESETS_DIR": "/no/such"}, "REWARD_PRESETS_DIR", id="no such directory"),
         pytest.param({"REWARD_MAX_ROLLOUTS": "many"}, "max_rollouts", id="no number"),
         pytest.param({"SANDBOX_BACKEND": "hope"}, "backend", id="no such backend"),
+        pytest.param({"REDIS_URL": "redis://:se#cret@host"}, "redis_url: not of the form", id="no URL of a Redis"),
     ],
 )
 def test_a_wrong_setting_is_named(environment, says):
