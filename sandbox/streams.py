@@ -6,6 +6,9 @@ it is deleted when it is acknowledged, and nothing is ever trimmed. Everything t
 
 The fields of an entry and of a reply that are not the document itself (`id`, `reply`, `expires`, `deliveries`) mean the
 same in every version, so that a worker can hand on, answer or drop a job whose document it cannot read.
+
+A Redis whose memory is full takes no further job and no verdict to remember, and everything else: what is handed in
+already is claimed, answered and deleted, which is what makes room.
 """
 
 from __future__ import annotations
@@ -114,7 +117,11 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script and its hash, by which Redis knows it."""
+    """A script and its hash, by which Redis knows it.
+
+    Its first line tells Redis that it keeps to the keys it names, all in one slot of a cluster (`#!lua`), and whether
+    it may run where memory is full (`allow-oom`, and `no-writes` with it).
+    """
 
     source: str
 
@@ -124,25 +131,25 @@ class Script:
 
 
 # KEYS: stream. ARGV: most entries, then the fields. The entry's id, or nothing where the stream is full.
-SUBMIT: Final = Script("""
+SUBMIT: Final = Script("""#!lua
 if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return false end
 return redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
 """)
 
 # KEYS: stream. ARGV: entry. Deletes what nobody has claimed.
-WITHDRAW: Final = Script("""
+WITHDRAW: Final = Script("""#!lua flags=allow-oom
 local held = redis.pcall('XPENDING', KEYS[1], 'workers', ARGV[1], ARGV[1], 1)
 if not held.err and #held > 0 then return 0 end
 return redis.call('XDEL', KEYS[1], ARGV[1])
 """)
 
 # KEYS: stream. ARGV: entry. Whether it is there still.
-IS_THERE: Final = Script("""
+IS_THERE: Final = Script("""#!lua flags=no-writes
 return #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
 """)
 
 # KEYS: urgent, jobs. ARGV: consumer, most. Urgent ones first: lists of stream number, entry, fields.
-CLAIM: Final = Script("""
+CLAIM: Final = Script("""#!lua flags=allow-oom
 local left, claimed = tonumber(ARGV[2]), {}
 for number = 1, 2 do
   if left > 0 then
@@ -159,7 +166,7 @@ return claimed
 """)
 
 # KEYS: stream. ARGV: consumer, lease in milliseconds, cursor, most. The next cursor; entry, fields, deliveries of each.
-RECLAIM: Final = Script("""
+RECLAIM: Final = Script("""#!lua flags=allow-oom
 local got = redis.call('XAUTOCLAIM', KEYS[1], 'workers', ARGV[1], ARGV[2], ARGV[3], 'COUNT', ARGV[4])
 local reclaimed = {}
 for _, entry in ipairs(got[2]) do
@@ -170,7 +177,7 @@ return {got[1], reclaimed}
 """)
 
 # KEYS: stream. ARGV: consumer, entries. Renews the lease of each, and names those that another consumer holds by now.
-RENEW: Final = Script("""
+RENEW: Final = Script("""#!lua flags=allow-oom
 local lost = {}
 for place = 2, #ARGV do
   local held = redis.call('XPENDING', KEYS[1], 'workers', ARGV[place], ARGV[place], 1)
@@ -184,19 +191,19 @@ return lost
 """)
 
 # KEYS: replies. ARGV: seconds, then the fields. Written with an end, for its server may be gone.
-REPLY: Final = Script("""
+REPLY: Final = Script("""#!lua flags=allow-oom
 redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
 return redis.call('EXPIRE', KEYS[1], ARGV[1])
 """)
 
 # KEYS: stream. ARGV: entry. After the reply is written, never before.
-DONE: Final = Script("""
+DONE: Final = Script("""#!lua flags=allow-oom
 redis.call('XACK', KEYS[1], 'workers', ARGV[1])
 return redis.call('XDEL', KEYS[1], ARGV[1])
 """)
 
 # KEYS: stream, stream to put it in. ARGV: consumer, entry, deliveries that count. The new entry, if it was ours.
-GIVE_BACK: Final = Script("""
+GIVE_BACK: Final = Script("""#!lua flags=allow-oom
 local held = redis.call('XPENDING', KEYS[1], 'workers', ARGV[2], ARGV[2], 1)
 if #held == 0 or held[1][2] ~= ARGV[1] then return false end
 local entry = redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])[1]
@@ -217,7 +224,7 @@ return given
 """)
 
 # KEYS: stream. ARGV: consumer. What it holds: entry, fields, deliveries of each.
-MINE: Final = Script("""
+MINE: Final = Script("""#!lua flags=no-writes
 local mine = {}
 for _, held in ipairs(redis.call('XPENDING', KEYS[1], 'workers', '-', '+', 1000, ARGV[1])) do
   local entry = redis.call('XRANGE', KEYS[1], held[1], held[1])[1]
@@ -227,13 +234,13 @@ return mine
 """)
 
 # KEYS: stream. ARGV: consumer. Forgets it, unless it holds something.
-LEAVE: Final = Script("""
+LEAVE: Final = Script("""#!lua flags=allow-oom
 if #redis.call('XPENDING', KEYS[1], 'workers', '-', '+', 1, ARGV[1]) > 0 then return 0 end
 return redis.call('XGROUP', 'DELCONSUMER', KEYS[1], 'workers', ARGV[1])
 """)
 
 # KEYS: urgent, jobs. Makes the consumer group of each where it is not there.
-MAKE_GROUPS: Final = Script("""
+MAKE_GROUPS: Final = Script("""#!lua flags=allow-oom
 for _, key in ipairs(KEYS) do
   local made = redis.pcall('XGROUP', 'CREATE', key, 'workers', '0', 'MKSTREAM')
   if made.err and not string.find(made.err, 'BUSYGROUP') then return made end
@@ -242,17 +249,17 @@ return true
 """)
 
 # KEYS: server. ARGV: seconds. It is alive for as long.
-LIVE: Final = Script("""
+LIVE: Final = Script("""#!lua flags=allow-oom
 return redis.call('SET', KEYS[1], '1', 'EX', ARGV[1])
 """)
 
 # KEYS: what is running. ARGV: who wants to run it, seconds. Who does, or nothing where it is ours from now on.
-TAKE: Final = Script("""
+TAKE: Final = Script("""#!lua
 return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'GET', 'EX', ARGV[2])
 """)
 
 # KEYS: streams of a shard. Of each: entries, claimed ones, unread ones where Redis knows, the first unread entry.
-LOOK: Final = Script("""
+LOOK: Final = Script("""#!lua flags=no-writes
 local found = {}
 for number, key in ipairs(KEYS) do
   local pending, lag, first = 0, false, false
@@ -270,21 +277,21 @@ return found
 """)
 
 # KEYS: workers. ARGV: what a worker says of itself, seconds after which it counts as gone.
-BEAT: Final = Script("""
+BEAT: Final = Script("""#!lua flags=allow-oom
 local now = redis.call('TIME')[1]
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 return redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 4 * ARGV[2])
 """)
 
 # KEYS: workers. ARGV: seconds. What those say that were heard of since; and the time by Redis's clock.
-ALIVE: Final = Script("""
+ALIVE: Final = Script("""#!lua flags=no-writes
 local now = redis.call('TIME')
 return {now[1], redis.call('ZRANGEBYSCORE', KEYS[1], now[1] - ARGV[1], '+inf')}
 """)
 
 # KEYS: urgent, jobs, tidied. ARGV: idle milliseconds, milliseconds of peace. Forgets consumers that hold nothing and
 # have not been heard of for long. It goes through all of them, so of those who ask only the first is heard.
-TIDY: Final = Script("""
+TIDY: Final = Script("""#!lua flags=allow-oom
 if not redis.call('SET', KEYS[3], '', 'NX', 'PX', ARGV[2]) then return 0 end
 local gone = 0
 for number = 1, 2 do

@@ -1,4 +1,4 @@
-"""Redis as operators have it: with users and passwords, with TLS, as a cluster, as a replica.
+"""Redis as operators have it: with users and passwords, with TLS, as a cluster, as a replica, full.
 
 Each against a real `redis-server`. Whatever stands in the way, health names it, nothing says the password, and what is
 mended is used without a restart.
@@ -19,8 +19,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from sandbox import streams
-from sandbox.models import SandboxUnavailableError
+from sandbox import jobs, streams
+from sandbox.models import QueueFullError, SandboxUnavailableError
 from sandbox.queue import RedisJudge, RedisSettings
 from sandbox.redis_access import check_url
 from sandbox.streams import Link, Names, Script
@@ -34,11 +34,13 @@ from tests.sandbox.test_queue import (
     MadeUpJudge,
     job,
     redis,
+    serving,
     shared_redis,
     until,
     waiting,
     working,
 )
+from tests.sandbox.test_worker import hand_in, replies
 
 __all__ = ["redis", "shared_redis"]  # fixtures
 
@@ -381,9 +383,10 @@ IN_ONE_SLOT: dict[str, tuple[list[str], list[str | int]]] = {
 
 
 def test_every_script_runs_where_its_keys_must_be_in_one_slot(cluster: RedisServer) -> None:
-    """Each with the keys that it is given."""
+    """And says that it keeps to them, so that Redis sees to it."""
     scripts = {name: script for name, script in vars(streams).items() if isinstance(script, Script)}
     assert scripts.keys() == IN_ONE_SLOT.keys()
+    assert [name for name, script in scripts.items() if not script.source.startswith("#!lua")] == []
 
     async def scenario() -> None:
         link = Link(cluster.url, SHARDED)
@@ -448,7 +451,7 @@ def test_a_cluster_of_several_nodes_is_refused(tmp_path: Path) -> None:
         asyncio.run(scenario())
 
 
-# ---- replicas --------------------------------------------------------------------------------------------------------
+# ---- replicas, memory ------------------------------------------------------------------------------------------------
 
 
 def test_a_replica_is_told_from_its_primary(redis: RedisServer) -> None:
@@ -465,3 +468,62 @@ def test_a_replica_is_told_from_its_primary(redis: RedisServer) -> None:
         asyncio.run(scenario())
     finally:
         redis.client.replicaof("NO", "ONE")
+
+
+@pytest.fixture
+def limited(redis: RedisServer) -> Iterator[RedisServer]:
+    """What a test sets, it leaves unset."""
+    yield redis
+    redis.client.config_set("maxmemory", 0)
+    redis.client.config_set("min-replicas-to-write", 0)
+
+
+def test_a_full_redis_takes_no_job_and_gives_every_verdict(limited: RedisServer) -> None:
+    """What it holds is claimed, judged, given back, answered and deleted, which makes room; what comes is refused.
+
+    A worker that starts meanwhile helps, and a server that starts meanwhile is ready.
+    """
+
+    async def scenario() -> None:
+        made_up, observer = MadeUpJudge(held=True), Counted()
+        async with serving(limited) as judge:
+            calls = [asyncio.create_task(judge.judge(job(f"{n}"))) for n in range(10)]
+            await until(lambda: waiting(limited) == 10)
+            async with working(limited, made_up, observer=observer, slots=2, drain_seconds=0.0):
+                await until(lambda: len(made_up.begun) == 2)
+                limited.client.config_set("maxmemory", 1)
+                limited.client.script_flush()
+            assert observer.given_back == 2
+            with pytest.raises(QueueFullError, match="out of memory"):
+                await judge.judge(job("more"))
+            async with serving(limited) as late, working(limited, MadeUpJudge()):
+                assert await asyncio.gather(*calls) == [ACCEPTED] * 10
+                assert judge.health().ready
+                assert late.health().ready
+                limited.client.config_set("maxmemory", 0)
+                assert await late.judge(job("more")) == ACCEPTED
+
+    asyncio.run(scenario())
+    assert waiting(limited) == 0
+
+
+def test_a_reply_waits_for_a_redis_that_takes_no_writes(limited: RedisServer) -> None:
+    """Its replicas are away, say, or its disk is full: the job is done once, and its verdict is not lost."""
+
+    async def scenario() -> None:
+        made_up, observer = MadeUpJudge(held=True), Counted()
+        async with working(limited, made_up, observer=observer):
+            hand_in(limited, jobs.encode_job(job("x")))
+            await until(lambda: made_up.begun)
+            limited.client.config_set("min-replicas-to-write", 1)
+            limited.client.config_resetstat()
+            made_up.go.set()
+            await until(lambda: limited.client.info("errorstats").get("errorstat_NOREPLICAS", {}).get("count", 0) > 3)
+            assert observer.endings == []
+            limited.client.config_set("min-replicas-to-write", 0)
+            await until(lambda: observer.endings == ["accepted"])
+        assert made_up.begun == ["x"]
+
+    asyncio.run(scenario())
+    assert len(replies(limited)) == 1
+    assert waiting(limited) == 0
