@@ -81,6 +81,15 @@ VALUES = [
     pytest.param({"redis": EXTERNAL, "worker": {"autoscaling": {"kind": "keda"}}}, id="a Redis of their own"),
     pytest.param(
         {
+            "redis": {
+                **EXTERNAL,
+                "external": {**EXTERNAL["external"], "tlsSecret": "redis-tls", "clientCertificate": True},
+            }
+        },
+        id="a Redis of their own that shows a certificate",
+    ),
+    pytest.param(
+        {
             "server": {"autoscaling": {"enabled": False}},
             "worker": {"autoscaling": {"kind": "none"}},
             "networkPolicy": {"enabled": False},
@@ -365,6 +374,17 @@ def test_what_a_value_cannot_be_is_refused(chart, values, named):
             {"redis": {"enabled": False}, "networkPolicy": {"enabled": False}}, "redis.external.url", id="no Redis"
         ),
         pytest.param({"redis": {"external": {"url": "redis://host"}}}, "redis.enabled", id="two of them"),
+        pytest.param({"redis": {"external": {"tlsSecret": "s"}}}, "redis.enabled", id="TLS to a Redis that has none"),
+        pytest.param(
+            {"redis": EXTERNAL | {"external": EXTERNAL["external"] | {"tls": False, "tlsSecret": "s"}}},
+            "redis.external.tls:",
+            id="TLS that only half of them speak",
+        ),
+        pytest.param(
+            {"redis": EXTERNAL | {"external": EXTERNAL["external"] | {"clientCertificate": True}}},
+            "redis.external.tlsSecret, which holds it",
+            id="a certificate from nowhere",
+        ),
         pytest.param(
             {"redis": {"enabled": False, "existingSecret": "s"}}, "redis.external.peers", id="a Redis nobody reaches"
         ),
@@ -687,6 +707,44 @@ def test_keda_reads_the_same_redis_as_the_workers(chart):
     assert (first["metadata"]["address"], first["metadata"]["enableTLS"]) == ("redis.data.svc:6380", "true")
     targets = chart.one("TriggerAuthentication", "redis", values)["spec"]["secretTargetRef"]
     assert [(each["parameter"], each["name"]) for each in targets] == [("username", "redis"), ("password", "redis")]
+
+
+WITH_TLS = {
+    "redis": EXTERNAL
+    | {"external": EXTERNAL["external"] | {"username": False, "tlsSecret": "redis-tls", "clientCertificate": True}}
+}
+
+
+def test_what_verifies_redis_is_where_the_url_can_name_it(chart):
+    """In servers and workers, read-only; and nothing is mounted where it is not named."""
+    for workload in ("server", "worker"):
+        made = chart.one("Deployment", workload, WITH_TLS)
+        (mount,) = (each for each in container(made)["volumeMounts"] if each["name"] == "redis-tls")
+        assert (mount["mountPath"], mount["readOnly"]) == ("/etc/reward-server/redis-tls", True)
+        (volume,) = (each for each in made["spec"]["template"]["spec"]["volumes"] if each["name"] == "redis-tls")
+        assert volume["secret"] == {"secretName": "redis-tls"}
+        assert "redis-tls" not in json.dumps(chart.one("Deployment", workload, {"redis": EXTERNAL}))
+
+
+@pytest.mark.parametrize(
+    ("external", "taken"),
+    [
+        pytest.param(
+            {}, {("redis", "password"), ("redis-tls", "ca.crt"), ("redis-tls", "tls.crt"), ("redis-tls", "tls.key")}
+        ),
+        pytest.param({"clientCertificate": False}, {("redis", "password"), ("redis-tls", "ca.crt")}),
+        pytest.param({"url": "rediss://redis", "clientCertificate": False}, {("redis-tls", "ca.crt")}),
+    ],
+    ids=["with a certificate of its own", "without", "without a password"],
+)
+def test_keda_verifies_the_same_redis(chart, external, taken):
+    given = WITH_TLS["redis"]["external"] | external
+    redis = WITH_TLS["redis"] | {"external": given, "existingSecret": "" if "url" in external else "redis"}
+    values = {"redis": redis, "worker": {"autoscaling": {"kind": "keda"}}}
+    targets = chart.one("TriggerAuthentication", "redis", values)["spec"]["secretTargetRef"]
+    assert {(each["name"], each["key"]) for each in targets} == taken
+    (first, *_) = chart.one("ScaledObject", "worker", values)["spec"]["triggers"]
+    assert first["authenticationRef"]["name"] == full("redis")
 
 
 @pytest.mark.parametrize(

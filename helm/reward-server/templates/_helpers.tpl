@@ -133,6 +133,22 @@ topologySpreadConstraints:
 {{- if or .Values.redis.enabled .Values.redis.existingSecret }}true{{ end }}
 {{- end }}
 
+{{- define "reward-server.redisTlsMount" -}}
+{{- if .Values.redis.external.tlsSecret }}
+- name: redis-tls
+  mountPath: /etc/reward-server/redis-tls
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{- define "reward-server.redisTlsVolume" -}}
+{{- with .Values.redis.external.tlsSecret }}
+- name: redis-tls
+  secret:
+    secretName: {{ . | quote }}
+{{- end }}
+{{- end }}
+
 {{- define "reward-server.redisAddress" -}}
 {{- if .Values.redis.enabled }}{{ include "reward-server.fullname" . }}-redis.{{ .Release.Namespace }}.svc:6379
 {{- else }}{{ .Values.redis.external.address }}{{ end }}

@@ -39,9 +39,18 @@
 {{- if $redis.external.url }}
 {{- fail "redis.external.url with redis.enabled: turn one of them off" }}
 {{- end }}
+{{- if $redis.external.tlsSecret }}
+{{- fail "redis.external.tlsSecret with redis.enabled: the Redis of this chart speaks no TLS" }}
+{{- end }}
 {{- else }}
 {{- if eq (empty $redis.external.url) (empty $redis.existingSecret) }}
 {{- fail "without redis.enabled, name your Redis once: redis.external.url, or redis.existingSecret with the key url" }}
+{{- end }}
+{{- if and $redis.external.tlsSecret (not $redis.external.tls) }}
+{{- fail "redis.external.tlsSecret without redis.external.tls: KEDA would speak to it without TLS" }}
+{{- end }}
+{{- if and $redis.external.clientCertificate (not $redis.external.tlsSecret) }}
+{{- fail "redis.external.clientCertificate needs redis.external.tlsSecret, which holds it" }}
 {{- end }}
 {{- if and .Values.networkPolicy.enabled (not $redis.external.peers) }}
 {{- fail "redis.external.peers is needed while networkPolicy.enabled: workers reach what it names and nothing else" }}
