@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what the sandbox needs of the host, on Debian and Ubuntu; elsewhere it says what that is.
 # g++ and make compile programs, mold links them quickly, bubblewrap isolates them (a wheel carries it too).
-# `setup-host.sh test` adds what the tests of the Docker backend need: dockerd, and mmdebstrap for its images;
-# `setup-host.sh compose` adds docker-compose.
+# `setup-host.sh test` adds what the tests of the Docker backend need: dockerd, and mmdebstrap for its images; and
+# openssl for those of a Redis with TLS. `setup-host.sh compose` adds docker-compose.
 # redis-server and iproute2 are for the tests, which start a Redis of their own: none is left running as a service.
 set -eu
 
@@ -22,6 +22,7 @@ test | compose)
     need docker.io sh -c 'command -v dockerd'
     need mmdebstrap sh -c 'command -v mmdebstrap'
     need nodejs test -x /usr/bin/node
+    need openssl sh -c 'command -v openssl'
     ;;
 esac
 [ "${1:-}" != compose ] || need docker-compose sh -c 'docker compose version || command -v docker-compose'
