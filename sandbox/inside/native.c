@@ -37,7 +37,7 @@
 #define PLACES 5
 #define IMAGE_PLACE (FIRST_PLACE + 1)
 #define MAX_STRINGS 128
-#define THREADS_ROOM_BYTES (4LL << 30)
+#define MANY_THREADS 64 /* of a program whose processes are counted by the caller */
 
 #define LOOK_MS 50 /* when the caller looks at a program that has not ended, the first time; then as `Watch` says */
 #define LOOK_AT_MEMORY_MS 4
@@ -283,7 +283,8 @@ static const char *become(const struct context *context, const struct run *run)
     if (request->processes >= 0 && capped(RLIMIT_NPROC, request->processes + 1, request->processes + 1) != 0)
         return "RLIMIT_NPROC"; /* the init is one of them */
     /* Threads of a native program take stacks of the size of the stack limit each, untouched for the most part. */
-    uint64_t memory = own + request->memory_bytes, most = memory + THREADS_ROOM_BYTES;
+    int64_t stacks = 1 + (request->processes >= 0 ? request->processes : MANY_THREADS);
+    uint64_t memory = own + request->memory_bytes, most = memory + stacks * STACK_BYTES;
     if (capped(RLIMIT_DATA, borrowed ? most : memory, most) != 0)
         return "RLIMIT_DATA";
     if (syscall(SYS_capset, &header, none) != 0)

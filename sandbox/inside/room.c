@@ -26,7 +26,6 @@
 #define CHANNEL_FD 3
 #define INNER_ID 1000
 #define OPEN_FILES 256
-#define STACK_BYTES (256ULL << 20)
 #define HIDDEN (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 /* Leave word of what failed, for the caller to read where it would read it of a fork. */

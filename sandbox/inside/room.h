@@ -11,6 +11,7 @@
 #define MAX_REPLY_BYTES (64 * 1024)
 #define MAX_FDS 16
 #define GROUP_FILES 6
+#define STACK_BYTES (256LL << 20) /* of a program, and of each thread that asks for no other */
 
 enum event { CLOSED, TO_ENTER, TO_START, BECAME, RUNNING, ENDED, GONE };
 enum kind { RUN = 1, ANSWER = 2, SERIES = 3, ROOM = 4 };
