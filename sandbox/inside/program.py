@@ -343,7 +343,8 @@ def _stream(fd: int) -> io.TextIOWrapper:
     raw.name = ("<stdin>", "<stdout>", "<stderr>")[fd]
     buffer: Any = io.BufferedReader(raw) if mode == "r" else io.BufferedWriter(raw)
     errors = "backslashreplace" if fd == 2 else "surrogateescape"
-    stream = io.TextIOWrapper(buffer, "utf-8", errors, write_through=fd == 2, line_buffering=fd == 2)
+    unbuffered = fd == 2
+    stream = io.TextIOWrapper(buffer, "utf-8", errors, "\n", write_through=unbuffered, line_buffering=unbuffered)
     stream.mode = mode  # type: ignore[misc]
     return stream
 
