@@ -213,9 +213,11 @@ def _ended(judged: Outcome, nonce: bytes) -> object:
 
 def _asserting_limits(limits: Limits) -> Limits:
     # It mostly waits for the program, which has a wall limit of its own and may be given longer where it is starved.
-    # What it says goes to us, and is not the program's output.
+    # What it says goes to us, and is not the program's output. What it computes itself is no time of the program's, and
+    # what it computes from what the program gave it has an end, too.
     return replace(
         limits,
+        cpu_seconds=2 * limits.cpu_seconds,
         wall_seconds=limits.wall * WALL_STRETCH + _ASSERTING_EXTRA_SECONDS,
         output_bytes=max(limits.output_bytes, _ASSERTING_OUTPUT_BYTES),
     )

@@ -67,14 +67,17 @@ class Ending:
     paused: bool = False  # the slot was, meanwhile
 
     @classmethod
-    def of(cls, answer: wire.Answer, product: int | None, *, memory_is_watched: bool, paused: bool) -> Ending:
+    def of(
+        cls, answer: wire.Answer, product: int | None, *, memory_is_watched: bool, paused: bool, joined: bool
+    ) -> Ending:
         """What an answer says.
 
         Processes that nobody waits for are charged to nobody, so a program can hide their CPU time from its init, but
-        not from its group. That counts our own work too, and decides only where the difference cannot be ours.
+        not from its group. That counts our own work too, and decides only where the difference cannot be ours. It says
+        nothing of a program that is `joined` by another one in the slot.
         """
         cpu = answer.cpu_us / 1e6
-        of_group = answer.group_cpu_us / 1e6
+        of_group = 0.0 if joined else answer.group_cpu_us / 1e6
         return cls(
             status=answer.status,
             reason=wire.REASONS[answer.reason],
@@ -372,7 +375,7 @@ class Session:
         answer, products = await self._answer_to(ticket, wire.Request(held_to, task), list(fds.values()), limits)
         if not isinstance(answer, wire.Answer):
             raise self._broken(answer, products)
-        return self._ending(answer, products[0] if products else None, pauses)
+        return self._ending(answer, products[0] if products else None, pauses, joined="channel" in task.names)
 
     async def run_series(
         self,
@@ -408,12 +411,12 @@ class Session:
             idle_ceiling_bytes=self._slot.idle_ceiling_bytes,
         )
 
-    def _ending(self, answer: wire.Answer, product: int | None, pauses: int) -> Ending:
+    def _ending(self, answer: wire.Answer, product: int | None, pauses: int, *, joined: bool = False) -> Ending:
         """What an answer says to what was asked when the slot had been paused so often."""
         paused = self._slot.pauses > pauses
         if answer.held_bytes >= 0:
             self._slot.note_idle(answer.held_bytes)
-        return Ending.of(answer, product, memory_is_watched=self._slot.memory is None, paused=paused)
+        return Ending.of(answer, product, memory_is_watched=self._slot.memory is None, paused=paused, joined=joined)
 
     @staticmethod
     def _broken(answer: object, products: list[int]) -> SlotDiedError:

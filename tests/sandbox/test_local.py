@@ -21,6 +21,7 @@ from sandbox.dispatch import request_key
 from sandbox.host import Isolation
 from sandbox.local import LocalJudge, LocalSettings
 from sandbox.models import (
+    AssertTest,
     ExecuteJob,
     JudgeJob,
     Limits,
@@ -620,3 +621,19 @@ asyncio.run(main())
             with contextlib.suppress(OSError):
                 (path.parent / "reward-server").rmdir()
         assert above.remove()
+
+
+def test_what_an_assertion_computes_is_no_time_of_the_program(settings: LocalSettings) -> None:
+    """Each has the limit for itself: together they pass it, and the group of their slot counts both."""
+    spend = "import time\ndef spend(seconds):\n    while time.thread_time() < seconds: pass\n"
+    program = spend + "def f(x):\n    spend(1.4)\n    return x\n"
+    test = AssertTest(spend + "spend(1.4)\nassert f(1) == 1")
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            limits = Limits(cpu_seconds=2.0, wall_seconds=60.0)
+            judged = await judge.judge(JudgeJob(program, "python", (test,), limits=limits))
+        assert judged.verdict is Verdict.ACCEPTED
+        assert 1.4 <= judged.tests[0].cpu_seconds < 2.0
+
+    asyncio.run(scenario())
