@@ -48,7 +48,9 @@ class SharedVerdicts:
             return known
         running = self._link.names.running(digest)
         pause_seconds = _FIRST_PAUSE_SECONDS
+        waited = False
         while (owner := await self._claimed_by(running)) is not None:
+            waited = True
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(1.5 * pause_seconds, _LONGEST_PAUSE_SECONDS)
             known = await self._known(digest, identities)
@@ -57,6 +59,11 @@ class SharedVerdicts:
                 return known
             await self._free_if_dead(running, owner)
         try:
+            # The other may have ended between our last look and our claim.
+            known = await self._known(digest, identities) if waited else None
+            if known is not None:
+                self._observer.cache_hit("coalesced")
+                return known
             return await judge()
         finally:
             await self._quietly("DEL", running)

@@ -382,6 +382,7 @@ class Worker:
             keeping = asyncio.create_task(self._shared.put(key, judged))  # it travels with the reply
             self._keeping.add(keeping)
             keeping.add_done_callback(self._keeping.discard)
+            await asyncio.sleep(0)  # it is sent before the reply: who hears of the end finds the verdict
         return Reply(judged, claim.deliveries), judged.verdict.value
 
     async def _key(self, job: JudgeJob) -> bytes | None:
@@ -452,7 +453,7 @@ class Worker:
         if self._held:
             log.info("draining", extra={"jobs": len(self._held), "seconds": self._settings.drain_seconds})
             await asyncio.wait([task for _, task in self._held.values()], timeout=self._settings.drain_seconds)
-        await asyncio.gather(*self._keeping)
+        await asyncio.gather(*self._keeping, return_exceptions=True)  # they cost no job its way back
         unfinished = list(self._held.values())
         for _, task in unfinished:
             task.cancel()

@@ -240,7 +240,7 @@ class Watch:
             spent = self._cpu_spent(context)
             reason = self.exceeded(spent)
             if reason is not None:
-                self.starved_seconds = self._starved_for(spent)
+                self.starved_seconds = self._starved_for()
                 os.kill(self.pid, signal.SIGKILL)
                 native.wait(context, self._run, None)
                 return reason
@@ -260,14 +260,14 @@ class Watch:
             return "memory"
         if os.fstat(self._stdout).st_size > self._output_bytes:
             return "output"
-        if time.monotonic() > self._deadline and not self._was_starved(spent):
+        if time.monotonic() > self._deadline and not self._was_starved():
             return "wall"
         return None
 
-    def _was_starved(self, spent: float) -> bool:
+    def _was_starved(self) -> bool:
         """Whether others had the core for so long that the wall limit is not reached; it is moved by that time."""
         longest = self._wall_seconds * wire.WALL_STRETCH
-        self._deadline = self._started + min(self._wall_seconds + self._starved_for(spent), longest)
+        self._deadline = self._started + min(self._wall_seconds + self._starved_for(), longest)
         return time.monotonic() <= self._deadline
 
     def at_the_end(self) -> str | None:
@@ -282,6 +282,9 @@ class Watch:
         slot = native.group_cpu_seconds(context, self._run)
         if slot is not None and slot <= self._cpu_seconds:
             return slot
+        return self._cpu_of_everybody()
+
+    def _cpu_of_everybody(self) -> float:
         return sum(map(self._cpu_of, self.everybody()))
 
     def everybody(self) -> list[int]:
@@ -322,12 +325,13 @@ class Watch:
         except (OSError, StopIteration):
             return 0
 
-    def _starved_for(self, spent: float) -> float:
+    def _starved_for(self) -> float:
         """For how long a thread was ready to run while something else than the program had the core.
 
         What a thread waits for the program's other threads is at most what those have run. Of the program's threads the
         one counts that was kept waiting longest by others: a thousand that sleep and wake wait for each other.
         """
+        spent = self._cpu_of_everybody()  # not of the slot, in which a test may be at work beside the program
         longest = 0.0
         for pid in self.everybody():
             try:
