@@ -145,6 +145,7 @@ def described_outcome(outcome: Outcome) -> tuple[dict[str, Any], list[bytes]]:
         "wall_seconds": outcome.wall_seconds,
         "memory_mb": outcome.memory_mb,
         "starved": outcome.starved,
+        "starved_seconds": outcome.starved_seconds,
         "unexplained": outcome.unexplained,
         "report": texts,
         "beside": list(beside),
@@ -174,6 +175,7 @@ def read_outcome(described: Mapping[str, Any], blobs: Sequence[bytes]) -> Outcom
             memory_mb=float(described["memory_mb"]),
             report={**report, **{name: beside[name] for name in _BYTES if name in beside}},
             starved=described["starved"] is True,
+            starved_seconds=float(described["starved_seconds"]),
             unexplained=described["unexplained"] is True,
             product=beside.get("product"),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from sandbox import runner
 from sandbox.inside import wire
@@ -67,22 +68,26 @@ class JailSubmission:
         return await runner.run_series(self.sessions[0], program, inputs, limits)
 
     async def run_joined(self, candidate: Run, asserting: Run) -> tuple[Outcome, Outcome]:
-        """Run both at once; what the second uses is not counted."""
+        """Run both at once. Each has its own limit of memory; the slot holds what both may have.
+
+        The group tells only what both held. The program had at least what is left when all is taken off that the other
+        one can have had.
+        """
         near, far = socket.socketpair()
         with near, far:
-            first = self._start(candidate, 0, far)
+            first = self._start(candidate, 0, far, slot_mb=candidate.limits.memory_mb + asserting.limits.memory_mb)
             await asyncio.sleep(0)  # both descriptors are on their way before either copy here is closed
-            second = self._start(asserting, 1, near)
+            second = self._start(asserting, 1, near, slot_mb=0)
             await asyncio.sleep(0)
         try:
-            return await asyncio.gather(first, second)
+            return _told_apart(candidate.limits, *await asyncio.gather(first, second))
         finally:
             for task in (first, second):
                 task.cancel()
 
-    def _start(self, run: Run, room: int, channel: socket.socket) -> asyncio.Task[Outcome]:
+    def _start(self, run: Run, room: int, channel: socket.socket, *, slot_mb: int) -> asyncio.Task[Outcome]:
         running = runner.run(
-            self.sessions[room], run.program, run.stdin, run.limits, channel=channel.fileno(), counted=room == 0
+            self.sessions[room], run.program, run.stdin, run.limits, channel=channel.fileno(), slot_mb=slot_mb
         )
         return asyncio.create_task(running)
 
@@ -97,3 +102,11 @@ class JailSubmission:
         self.abandon()  # all of them at once: a cancellation may come between two waits
         for session in self.sessions:
             await session.close()
+
+
+def _told_apart(limits: Limits, candidate: Outcome, asserting: Outcome) -> tuple[Outcome, Outcome]:
+    """The outcomes of two that shared a slot, the first held to its limit of memory."""
+    if candidate.slot_mb - asserting.memory_mb > limits.memory_mb:
+        verdict, message = runner.too_much_memory(limits)
+        candidate = replace(candidate, verdict=verdict, message=message, memory_mb=candidate.slot_mb)
+    return candidate, asserting

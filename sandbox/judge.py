@@ -33,6 +33,7 @@ from sandbox.models import (
     TestResult,
     Verdict,
 )
+from sandbox.runner import STARVED_SHARE
 from sandbox.runs import Outcome, Program, Run, Submission
 
 _SHOWN_STDERR: Final = 4000
@@ -41,6 +42,12 @@ _COMPARED_INLINE_BYTES: Final = 32 * 1024  # more than this is compared off the 
 _EXAMINED_INLINE_BYTES: Final = 256 * 1024
 _ASSERTING_EXTRA_SECONDS: Final = 5.0
 _ASSERTING_OUTPUT_BYTES: Final = 256 * 1024
+# How an asserting side can end by what it does itself, whatever the program beside it does; memory they share.
+_OF_ITS_OWN_DOING: Final = (
+    Verdict.TIME_LIMIT_EXCEEDED,
+    Verdict.OUTPUT_LIMIT_EXCEEDED,
+    Verdict.SECURITY_VIOLATION,
+)
 _parsing: Final = threading.Lock()
 CHECKER_LIMITS: Final = Limits(cpu_seconds=10.0, memory_mb=1024, disk_mb=512)
 _MIB: Final = 1024 * 1024
@@ -155,8 +162,12 @@ class TestRun:
     def _asserted(self, outcome: Outcome, judged: Outcome, nonce: bytes) -> TestResult:
         ended = _ended(judged, nonce)
         message = str(judged.report.get("message", ""))
+        if ended == "alone" and judged.verdict in _OF_ITS_OWN_DOING and not judged.starved:
+            raise BadJobError(f"test {self.index} {judged.message}, before it asks the program anything")
         # The program's own limits and endings first: an assertion that failed because of them is not the cause.
         if outcome.verdict not in (Verdict.ACCEPTED, Verdict.RUNTIME_ERROR):
+            if self._waited_for_a_starved(judged, outcome):
+                raise InconclusiveError(self._result(outcome, outcome.verdict, outcome.message), starved=True)
             return self._failed(outcome)
         if ended == "completed":
             return self._result(outcome, Verdict.ACCEPTED, None)
@@ -176,12 +187,20 @@ class TestRun:
             return self._result(outcome, Verdict.RUNTIME_ERROR, f"does not define {self.job.fn_name!r}")
         if ended == "program_ended":
             return self._result(outcome, Verdict.RUNTIME_ERROR, "ended before the test did")
+        if ended == "alone" and not (judged.starved or judged.unexplained):
+            raise BadJobError(f"test {self.index} was {judged.message}, before it asks the program anything")
         # The asserting side itself ran into a limit, on data that the program gave it.
         verdict = judged.verdict if judged.verdict is not Verdict.ACCEPTED else Verdict.WRONG_ANSWER
         result = self._result(outcome, verdict, f"the test did not complete: {judged.message}")
         if judged.starved:
             raise InconclusiveError(result, starved=True)
         return result
+
+    def _waited_for_a_starved(self, judged: Outcome, outcome: Outcome) -> bool:
+        """Whether a program came to its wall limit while its test waited for a core that others had."""
+        ran_out = outcome.verdict is Verdict.TIME_LIMIT_EXCEEDED and outcome.cpu_seconds <= self.job.limits.cpu_seconds
+        by_others = judged.starved_seconds - outcome.cpu_seconds
+        return ran_out and by_others > STARVED_SHARE * self.job.limits.wall
 
     def _compared(self, outcome: Outcome, found: str | None) -> TestResult:
         return self._result(outcome, Verdict.ACCEPTED if found is None else Verdict.WRONG_ANSWER, found)

@@ -17,6 +17,7 @@ from sandbox.models import Limits, Verdict
 from sandbox.runs import Outcome, Program
 from sandbox.slot import Ending, Session, sealed
 
+STARVED_SHARE: Final = 0.1  # of a wall limit: who had no core for longer is not told by it
 _STDERR_BYTES: Final = 64 * 1024
 _MIB: Final = 1024 * 1024
 # How run-times that are refused memory end; told from a crash by what they say, for they fail either way.
@@ -33,18 +34,18 @@ async def run(
     limits: Limits,
     *,
     channel: int | None = None,
-    counted: bool = True,
+    slot_mb: int | None = None,
 ) -> Outcome:
     """Run a program once. Raises SlotDiedError when we failed.
 
-    `counted` is False for a run beside the one whose memory counts.
+    `slot_mb` is what the slot may hold with it and what runs beside it, 0 where the other one of the two says that.
     """
     ticket = session.hold()
     own: list[int] = []
     try:
         fds = _descriptors(session, program, stdin, channel, own)
         task = _task(program, limits, tuple(fds))
-        ending = await session.run(ticket, task, fds, limits, program.least_processes, counted=counted)
+        ending = await session.run(ticket, task, fds, limits, program.least_processes, slot_mb=slot_mb)
         product = _read_product(ending, limits)
         return await _outcome_of(ending, fds, limits, product, program.mode)
     finally:
@@ -184,6 +185,7 @@ def _outcome(
     verdict, message = _classify(ending, limits, overflow, stderr, report)
     signal_number = os.WTERMSIG(ending.status) if os.WIFSIGNALED(ending.status) else None
     memory = ending.peak_bytes or ending.rss_bytes
+    starved_seconds = ending.wall_seconds if ending.paused else ending.starved_seconds
     return Outcome(
         verdict=verdict,
         message=message,
@@ -194,8 +196,10 @@ def _outcome(
         cpu_seconds=ending.cpu_seconds,
         wall_seconds=ending.wall_seconds,
         memory_mb=memory / _MIB,
+        slot_mb=ending.slot_bytes / _MIB,
         report=report,
-        starved=ending.reason == "wall" and (ending.paused or ending.starved_seconds > 0.1 * limits.wall),
+        starved=ending.reason == "wall" and starved_seconds > STARVED_SHARE * limits.wall,
+        starved_seconds=starved_seconds,
         unexplained=verdict is Verdict.RUNTIME_ERROR and signal_number == signal.SIGKILL and ending.reason is None,
         product=product,
     )
@@ -226,7 +230,7 @@ def _classify(
     killed_by = os.WTERMSIG(ending.status) if os.WIFSIGNALED(ending.status) else None
     too_much = ending.peak_bytes is None and ending.rss_bytes > limits.memory_mb * _MIB
     if ending.memory_kills > 0 or ending.reason == "memory" or too_much:
-        return Verdict.MEMORY_LIMIT_EXCEEDED, f"used more than {limits.memory_mb} MiB"
+        return too_much_memory(limits)
     if overflow or ending.reason == "output" or killed_by == signal.SIGXFSZ:
         return Verdict.OUTPUT_LIMIT_EXCEEDED, f"wrote more than {limits.output_bytes} bytes"
     if ending.reason == "cpu" or ending.cpu_seconds > limits.cpu_seconds or killed_by == signal.SIGXCPU:
@@ -250,6 +254,11 @@ def _classify(
     )
     refused = ending.one_process and any(cry in stderr for cry in _REFUSAL_CRIES)
     return Verdict.RUNTIME_ERROR, f"{ended}; {_ONE_PROCESS}" if refused else ended
+
+
+def too_much_memory(limits: Limits) -> tuple[Verdict, str]:
+    """The verdict on a program that held more than it may, and the reason."""
+    return Verdict.MEMORY_LIMIT_EXCEEDED, f"used more than {limits.memory_mb} MiB"
 
 
 def _signal_name(number: int) -> str:

@@ -63,8 +63,10 @@ class Outcome:
     memory_mb: float
     report: Mapping[str, Any]
     starved: bool = False  # wall-clock expiry while the machine gave it no core
+    starved_seconds: float = 0.0  # for how long it had none, as far as that was looked at
     unexplained: bool = False  # killed by a signal that neither we nor, as a rule, programs send
     product: bytes | None = None
+    slot_mb: float = 0.0  # what its slot held at most, with whatever was beside it; 0 where nobody counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ class Ending:
     wall_seconds: float
     rss_bytes: int
     peak_bytes: int | None  # of the control group, where there is one; 0 where it does not tell
+    slot_bytes: int  # the same, of a run with what was beside it
     memory_kills: int
     starved_seconds: float  # ready to run while others had the core
     product: int | None  # a descriptor of the file that was asked for
@@ -73,18 +74,20 @@ class Ending:
         """What an answer says.
 
         Processes that nobody waits for are charged to nobody, so a program can hide their CPU time from its init, but
-        not from its group. That counts our own work too, and decides only where the difference cannot be ours. It says
-        nothing of a program that is `joined` by another one in the slot.
+        not from its group. That counts our own work too, and decides only where the difference cannot be ours. Neither
+        CPU time nor memory of the group are those of a program that is `joined` by another one in the slot.
         """
         cpu = answer.cpu_us / 1e6
         of_group = 0.0 if joined else answer.group_cpu_us / 1e6
+        peak_bytes = max(0, answer.peak_bytes)
         return cls(
             status=answer.status,
             reason=wire.REASONS[answer.reason],
             cpu_seconds=of_group if of_group > cpu + _OUR_OWN_CPU_SECONDS else cpu,
             wall_seconds=answer.wall_us / 1e6,
             rss_bytes=answer.rss_kb * 1024,
-            peak_bytes=None if memory_is_watched else max(0, answer.peak_bytes),
+            peak_bytes=None if memory_is_watched else 0 if joined else peak_bytes,
+            slot_bytes=peak_bytes,
             memory_kills=max(0, answer.kills),
             starved_seconds=answer.starved_us / 1e6,
             product=product,
@@ -367,10 +370,13 @@ class Session:
         limits: Limits,
         least_processes: int,
         *,
-        counted: bool = True,
+        slot_mb: int | None = None,
     ) -> Ending:
-        """Run the program once. The caller keeps its descriptors. `counted`: the slot's memory is that of this run."""
-        held_to = self._held_to(limits, max(limits.processes, least_processes), counted=counted)
+        """Run the program once. The caller keeps its descriptors.
+
+        `slot_mb` is what the slot may hold with it and what runs beside it, 0 where the other one of the two says that.
+        """
+        held_to = self._held_to(limits, max(limits.processes, least_processes), slot_mb=slot_mb)
         pauses = self._slot.pauses
         answer, products = await self._answer_to(ticket, wire.Request(held_to, task), list(fds.values()), limits)
         if not isinstance(answer, wire.Answer):
@@ -399,7 +405,7 @@ class Session:
             raise self._broken(answer, products)
         return [(self._ending(one, None, pauses), printed) for one, printed in answer], products
 
-    def _held_to(self, limits: Limits, processes: int, *, counted: bool = True) -> wire.Limits:
+    def _held_to(self, limits: Limits, processes: int, *, slot_mb: int | None = None) -> wire.Limits:
         return wire.Limits(
             cpu_seconds=limits.cpu_seconds,
             wall_seconds=limits.wall,
@@ -407,7 +413,7 @@ class Session:
             output_bytes=limits.output_bytes,
             processes=processes,
             memory_is_watched=self._slot.memory is None,
-            counted=counted,
+            slot_bytes=(limits.memory_mb if slot_mb is None else slot_mb) * _MIB,
             idle_ceiling_bytes=self._slot.idle_ceiling_bytes,
         )
 

@@ -34,6 +34,7 @@ from sandbox.inside.peer import FarSideGoneError, Peer
 # Modules that tests name without importing them, beside those of the standard library.
 _ALIASES: Final = {"np": "numpy", "numpy": "numpy"}
 _COUNTER: Final = "__asserted__"
+_SOLUTION: Final = "solution"  # the module that tests may import the program's names from
 # Answers of built-in types that a test takes for granted; an object that it did not make may not give them.
 _PREDICATES: Final = frozenset(
     name
@@ -62,9 +63,15 @@ def compiled(source: bytes, filename: str) -> types.CodeType:
     return code
 
 
-def run_assertions(fd: int, code: types.CodeType, fn_name: str | None) -> dict[str, str]:
-    """Run the asserting code to its end and say how it ended."""
-    test = _Test(fd)
+def run_assertions(
+    fd: int, code: types.CodeType, fn_name: str | None, say: Callable[[dict[str, str]], object]
+) -> dict[str, str]:
+    """Run the asserting code to its end and tell how it ended.
+
+    `say` is called with how it has ended if this process ends now: `alone`, as long as nothing of the program's has
+    come to the test but names to call. What breaks until then breaks beside every program.
+    """
+    test = _Test(fd, say)
     main = types.ModuleType("__main__")
     main.__dict__.update(__builtins__=dict(vars(builtins)), **{_COUNTER: test.count})
     sys.modules["__main__"] = main
@@ -80,7 +87,8 @@ def run_assertions(fd: int, code: types.CodeType, fn_name: str | None) -> dict[s
         return {"ended": "program_ended"}
     except BaseException as error:  # noqa: BLE001 - the test's or the program's; how it completes is told below
         if not _left_well(error):
-            return {"ended": _ended_by(error), "message": _describe(error)}
+            ended = "broken" if test.is_alone and isinstance(error, MemoryError) else _ended_by(error)
+            return {"ended": ended, "message": _describe(error)}
     return _completed(test)
 
 
@@ -138,7 +146,7 @@ def _ended_by(error: BaseException) -> str:
     if _is_the_programs(error) or isinstance(error, NameError):
         return "raised"
     if isinstance(error, ImportError):
-        return "broken"
+        return "raised" if error.name == _SOLUTION else "broken"
     return "assertion" if isinstance(error, AssertionError) else "test_raised"
 
 
@@ -169,8 +177,10 @@ def _called_at_top(code: types.CodeType) -> tuple[str, ...]:
 
 
 class _Test(Peer):
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, say: Callable[[dict[str, str]], object]) -> None:
         super().__init__(fd)
+        self._say = say
+        self.is_alone = False
         self.offered: dict[str, object] = {}
         self.asked = 0  # questions to the program, and assertions that held
         self.needed: str | None = None
@@ -209,9 +219,12 @@ class _Test(Peer):
         bound = _bound(code)
         plain_names = (name for name, value in self.offered.items() if not isinstance(value, _Reference))
         self._constants = [name for name in plain_names if name not in bound]
-        solution = types.ModuleType("solution")
+        solution = types.ModuleType(_SOLUTION)
         solution.__dict__.update(self.offered)
-        sys.modules["solution"] = solution
+        sys.modules[_SOLUTION] = solution
+        self.is_alone = all(isinstance(value, _Reference) for value in self.offered.values())
+        if self.is_alone:
+            self._say({"ended": "alone"})
 
     def refresh(self) -> None:
         """Read the program's globals again: a call may have changed them."""
@@ -298,6 +311,9 @@ class _Test(Peer):
     def question(self, *question: object) -> Any:
         """Ask the program; raise what it raised."""
         self.asked += 1
+        if self.is_alone:
+            self.is_alone = False
+            self._say({})
         try:
             outcome, *rest = self.ask(*question)
         except plain.NotPlainError as error:

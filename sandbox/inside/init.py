@@ -232,6 +232,7 @@ class Watch:
         self._wall_seconds = limits.wall_seconds
         self._deadline = self._started + self._wall_seconds
         self.starved_seconds = 0.0
+        self._is_waited_for = task.mode == "assert"  # by a program, whose time passes meanwhile
 
     def wait(self, context: native.Context) -> str | None:
         """Wait until the program has ended. It is killed when it passes a limit; which one, or None."""
@@ -239,8 +240,9 @@ class Watch:
         while not native.wait(context, self._run, self._pause(spent)):
             spent = self._cpu_spent(context)
             reason = self.exceeded(spent)
-            if reason is not None:
+            if reason is not None or self._is_waited_for:
                 self.starved_seconds = self._starved_for()
+            if reason is not None:
                 os.kill(self.pid, signal.SIGKILL)
                 native.wait(context, self._run, None)
                 return reason

@@ -147,7 +147,7 @@ static int64_t count_from_here(const struct context *context, struct run *run)
     run->answer.held_bytes = run->answer.peak_bytes = run->answer.kills = run->answer.group_cpu_us = -1;
     run->answer.others_kills = 0;
     run->limit_bytes = 0;
-    if (context->limit_fd < 0 || !request->counted)
+    if (context->limit_fd < 0 || !request->slot_bytes)
         return 0;
     run->usage_before = read_number(context->usage_fd);
     run->kills_before = read_field(context->events_fd, "oom_kill");
@@ -161,7 +161,7 @@ static int64_t count_from_here(const struct context *context, struct run *run)
     held = held < 0 ? 0 : held;
     run->answer.held_bytes = held;
     int64_t idle = held < request->idle_ceiling_bytes ? held : request->idle_ceiling_bytes;
-    run->limit_bytes = idle + request->memory_bytes;
+    run->limit_bytes = idle + request->slot_bytes;
     failed = write_number(context->limit_fd, run->limit_bytes);
     if (failed < 0)
         return failed;

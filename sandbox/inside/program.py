@@ -266,7 +266,11 @@ class _Python:
 
     def _assert(self, code: types.CodeType) -> int:
         nonce = _take_stdin()
-        report({"nonce": nonce, **asserting.run_assertions(CHANNEL_FD, code, self._task.fn_name)})
+
+        def say(ended: dict[str, str]) -> None:
+            report({"nonce": nonce, **ended})
+
+        say(asserting.run_assertions(CHANNEL_FD, code, self._task.fn_name, say))
         return 0
 
     def _together(self, code: types.CodeType) -> int:

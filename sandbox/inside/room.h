@@ -45,7 +45,7 @@ struct request {
     int64_t kind, memory_bytes, output_bytes, cpu_us, wall_us;
     int64_t processes; /* -1: the caller counts them */
     int64_t watched;   /* memory is looked at, for no group holds it */
-    int64_t counted;   /* the group's memory is that of this run */
+    int64_t slot_bytes; /* what the slot may hold with this run and what is beside it; 0: another run says that */
     int64_t idle_ceiling_bytes;
     int64_t by_hand; /* the caller has to do something before or after it */
     int64_t ahead;   /* it was sent before what the last run printed was given back */

@@ -138,7 +138,7 @@ class Limits(NamedTuple):
     output_bytes: int
     processes: int
     memory_is_watched: bool  # for no control group holds it
-    counted: bool  # the slot's memory is that of this run
+    slot_bytes: int  # what the slot may hold with this run and what is beside it; 0: another run says that
     idle_ceiling_bytes: int  # the slot without a program holds no more than this
 
 
@@ -153,8 +153,8 @@ class Request(NamedTuple):
     @classmethod
     def of(cls, message: bytes) -> Request:
         """Read what `encoded` wrote."""
-        _, memory, output, cpu, wall, processes, watched, counted, ceiling, *_ = _HEADER.unpack_from(message)
-        limits = Limits(cpu / 1e6, wall / 1e6, memory, output, processes, bool(watched), bool(counted), ceiling)
+        _, memory, output, cpu, wall, processes, watched, slot, ceiling, *_ = _HEADER.unpack_from(message)
+        limits = Limits(cpu / 1e6, wall / 1e6, memory, output, processes, bool(watched), slot, ceiling)
         return cls(limits, Task.of(message[REQUEST_BYTES:]))
 
     def encoded(self) -> bytes:
@@ -171,7 +171,7 @@ class Request(NamedTuple):
             round(limits.wall_seconds * 1e6),
             limits.processes,
             limits.memory_is_watched,
-            limits.counted,
+            limits.slot_bytes,
             limits.idle_ceiling_bytes,
             bool(task.copies) or task.product is not None,
             ahead,

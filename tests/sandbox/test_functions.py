@@ -207,6 +207,11 @@ def test_a_cheat_does_not_complete_a_test(bench: Bench, code: str, source: str) 
         pytest.param("def f(x): return x[0]", "assert f(2) == 4", Verdict.RUNTIME_ERROR, id="an exception"),
         pytest.param("def f(x): assert False", "assert f(2) == 4", Verdict.RUNTIME_ERROR, id="an assertion of the program's own"),
         pytest.param("def g(x): return 4", "assert f(2) == 4", Verdict.RUNTIME_ERROR, id="another name"),
+        pytest.param("def g(x): return 4", "from solution import f\nassert f(2) == 4", Verdict.RUNTIME_ERROR, id="another name, imported"),
+        pytest.param("def f(x): return x", "assert f(2) == 2\nwhile True: pass", Verdict.TIME_LIMIT_EXCEEDED, id="a test without end, once it has asked"),
+        pytest.param("N = 10 ** 9\ndef f(x): return x", "for _ in range(N): pass\nassert f(2) == 2", Verdict.TIME_LIMIT_EXCEEDED, id="a test without end for what the program says"),
+        pytest.param("N = 10 ** 9\ndef f(x): return x", "x = [0] * N\nassert f(2) == 2", Verdict.WRONG_ANSWER, id="a test too large for what the program says"),
+        pytest.param("import threading\ndef f(x):\n    one = threading.Thread(target=lambda: [b'x' * 99999 for _ in range(1700)])\n    one.start(), one.join()\n    return x", "assert f(2) == 2", Verdict.MEMORY_LIMIT_EXCEEDED, id="hoards in a thread"),
         pytest.param("1 / 0", "assert f(2) == 4", Verdict.RUNTIME_ERROR, id="fails at import"),
         pytest.param("def f(x) return", "assert f(2) == 4", Verdict.COMPILE_ERROR, id="not Python"),
         pytest.param("def f(x):\n    while True: pass", "assert f(2) == 4", Verdict.TIME_LIMIT_EXCEEDED, id="does not end"),
@@ -232,6 +237,11 @@ def test_assertions_that_fail(bench: Bench, code: str, source: str, verdict: Ver
         pytest.param((CallTest((), 1),), "f", "cpp", id="a function in C++"),
         pytest.param((AssertTest("assert f( == 1"),), None, "python", id="an assertion that is not Python"),
         pytest.param((AssertTest("x = 1"),), None, "python", id="asserts nothing"),
+        pytest.param((AssertTest("while True: pass\nassert f(1)"),), None, "python", id="does not end"),
+        pytest.param((AssertTest("x = [0] * 10 ** 9\nassert f(1)"),), None, "python", id="takes too much memory"),
+        pytest.param((AssertTest("import os\nos.abort()\nassert f(1)"),), None, "python", id="ends itself"),
+        pytest.param((AssertTest("import ctypes\nctypes.CDLL(None).unshare(1 << 28)\nassert f(1)"),), None, "python", id="attacks"),
+        pytest.param((AssertTest("from nowhere import g\nassert f(1)"),), None, "python", id="imports what is not there"),
         pytest.param((AssertTest("def check(candidate):\n    assert candidate()"),), None, "python", id="a check nobody calls"),
         pytest.param((AssertTest("class P: pass\nassert f(P())"),), None, "python", id="passes an object"),
         pytest.param((AssertTest("assert P(1) == P(1)"),), None, "python", id="needs the program's equality"),
@@ -244,7 +254,17 @@ def test_a_job_nobody_can_judge_is_refused(
     """It is the task's fault, not the program's: no verdict."""
     code = "class P:\n    def __init__(self, x): self.x = x\n    def __eq__(self, o): return True\ndef f(x=1): return x"
     with pytest.raises(BadJobError):
-        bench.decide(JudgeJob(code, language, tests, fn_name))
+        bench.decide(JudgeJob(code, language, tests, fn_name, QUICK))
+
+
+def test_a_program_and_its_test_have_a_memory_each(bench: Bench) -> None:
+    """What one of the two may hold is not less for what the other one holds."""
+    held = "[bytes(1000) for _ in range(70_000)]"
+    result = asserted(
+        bench, f"kept = {held}\ndef f(): return len(kept)", f"compared = {held}\nassert f() == len(compared)"
+    )
+    assert result.verdict is Verdict.ACCEPTED, result
+    assert 70 < result.tests[0].memory_mb <= QUICK.memory_mb
 
 
 def test_a_test_that_needs_objects_can_be_run_with_the_program(bench: Bench) -> None:

@@ -14,6 +14,7 @@ from sandbox.dispatch import request_key
 from sandbox.judge import InconclusiveError, TestRun
 from sandbox.languages import Tools
 from sandbox.models import (
+    AssertTest,
     BadJobError,
     Checker,
     CheckerKind,
@@ -368,6 +369,39 @@ def test_large_inputs_are_told_by_themselves(tmp_path: Path) -> None:
 
     assert asyncio.run(once()).passed == 20
     assert source.told == [1] * 20
+
+
+class _Asserted(ScriptedSlot):
+    """A submission whose program came to its wall limit while its test waited for a core for so long."""
+
+    def __init__(self, seconds: float, program: Outcome) -> None:
+        super().__init__(ScriptedSlots(0, lambda _, __: RIGHT))
+        self._seconds = seconds
+        self._program = program
+
+    async def run_joined(self, candidate: Run, asserting: Run) -> tuple[Outcome, Outcome]:
+        return self._program, replace(RIGHT, starved_seconds=self._seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "program", "concludes"),
+    [
+        pytest.param(2.5, LATE, False, id="for others"),
+        pytest.param(0.1, LATE, True, id="hardly"),
+        pytest.param(3.5, replace(LATE, cpu_seconds=3.0), True, id="for the program itself"),
+        pytest.param(2.5, replace(LATE, cpu_seconds=4.5), True, id="of a program that has used its time"),
+    ],
+)
+def test_a_program_whose_test_was_starved_is_not_late(seconds: float, program: Outcome, concludes: bool) -> None:
+    """It waited for the test; it is run again with the machine to itself."""
+    job = JudgeJob("", "python", (AssertTest("assert f()"),), limits=Limits(cpu_seconds=4.0))
+    test = TestRun(job, 0, Program(), _Asserted(seconds, program), b"")
+    if concludes:
+        assert asyncio.run(test.run()).verdict is Verdict.TIME_LIMIT_EXCEEDED
+        return
+    with pytest.raises(InconclusiveError) as caught:
+        asyncio.run(test.run())
+    assert caught.value.starved
 
 
 class _Checked(ScriptedSlot):
