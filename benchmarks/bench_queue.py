@@ -81,8 +81,8 @@ async def overhead(url: str, rounds: int, problems: int) -> None:
         async with queue(url) as judge:
             direct, queued = [], []
             for number in range(rounds + 1):
-                direct.append(await batch(local, f"local {number}", problems))
-                queued.append(await batch(judge, f"queue {number}", problems))
+                direct.append(await batch(local, f"one {number}", problems))
+                queued.append(await batch(judge, f"other {number}", problems))
     finally:
         worker.terminate()
         worker.wait()
@@ -98,6 +98,7 @@ async def overhead(url: str, rounds: int, problems: int) -> None:
 
 
 async def batch(judge: Judge, salt: str, problems: int) -> float:
+    """Seconds for so many problems. The salt names no module: what a program mentions is imported ahead."""
     jobs = [JudgeJob(f"print(int(input()) * 2)  # {salt} {number}", "python", TESTS) for number in range(problems)]
     started = time.perf_counter()
     results = await asyncio.gather(*map(judge.judge, jobs))
