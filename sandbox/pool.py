@@ -16,6 +16,7 @@ import heapq
 import logging
 import math
 import os
+import re
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
@@ -656,7 +657,7 @@ async def _first_error_raised() -> AsyncIterator[None]:
         raise group.exceptions[0] from None
 
 
-# Slow to import and not preloaded: imported once a submission, before its first test, where its text mentions them.
+# Slow to import and not preloaded: imported once a submission, before its first test, where its text imports them.
 _IMPORTED_AHEAD: Final = (
     "array",
     "cmath",
@@ -673,8 +674,16 @@ _IMPORTED_AHEAD: Final = (
 )
 
 
+# Not each mention: many a program has a `queue` or a `subarray` and imports neither.
+_IMPORTING: Final = re.compile(r"(?:import|from).*")
+_WORD: Final = re.compile(r"\w+")
+
+
 def _preload(code: str, language: Language) -> tuple[str, ...]:
-    return tuple(name for name in _IMPORTED_AHEAD if name in code) if language.warm else ()
+    if not language.warm:
+        return ()
+    imported = set(_WORD.findall(" ".join(_IMPORTING.findall(code))))
+    return tuple(name for name in _IMPORTED_AHEAD if name in imported)
 
 
 def _encoded(code: str) -> bytes:

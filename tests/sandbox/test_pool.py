@@ -56,6 +56,7 @@ class ScriptedSlots:
         self.runs: list[int] = []
         self.at_work = 0
         self.submissions = 0
+        self.rooms: list[Room] = []  # what they were to find
         self.closed = 0  # submissions that are
 
     async def open(self) -> Opened:
@@ -98,6 +99,7 @@ class ScriptedSlot:
 
     def submission(self, *rooms: Room) -> ScriptedSlot:
         self._slots.submissions += 1
+        self._slots.rooms += rooms
         return self
 
     @property
@@ -369,6 +371,32 @@ def test_large_inputs_are_told_by_themselves(tmp_path: Path) -> None:
 
     assert asyncio.run(once()).passed == 20
     assert source.told == [1] * 20
+
+
+@pytest.mark.parametrize(
+    ("code", "modules"),
+    [
+        ("queue = []\n# the longest subarray", ()),
+        ("from queue import PriorityQueue", ("queue",)),
+        ("import os, numpy as np; from array import *", ("array", "numpy")),
+        ("from queue import (\n    Queue,\n)", ("queue",)),
+        ("np = __import__('numpy')", ("numpy",)),
+    ],
+)
+def test_what_a_program_imports_is_imported_ahead(tmp_path: Path, code: str, modules: tuple[str, ...]) -> None:
+    """Of the slow ones; not what its names only look like."""
+    source = ScriptedSlots(1, lambda _, __: RIGHT)
+
+    async def once() -> None:
+        judge = PoolJudge(source, PoolSettings(cache_dir=tmp_path, workers=1))
+        await judge.start()
+        try:
+            await judge.judge(JudgeJob(code, "python", (StdioTest(b"0", b"right"),)))
+        finally:
+            await judge.close()
+
+    asyncio.run(once())
+    assert [room.preload for room in source.rooms] == [modules]
 
 
 class _Asserted(ScriptedSlot):
