@@ -26,12 +26,13 @@ from pathlib import Path
 from typing import Final
 
 from sandbox import jail
+from sandbox.image import sealed
 from sandbox.inside import kernel, landlock, wire
 from sandbox.inside.scratch import Scratch
 from sandbox.jailed import JailSlot
 from sandbox.models import SandboxUnavailableError
 from sandbox.runs import Outcome
-from sandbox.slot import Jail, sealed
+from sandbox.slot import Jail
 
 _DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _LOADERS: Final = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1")

@@ -38,16 +38,16 @@ class ProgramCache:
             raise PermissionError(f"{self._directory} must belong to this user alone")
         self._size_bytes = sum(size for _, size, _ in self._entries())
 
-    def get(self, key: str) -> bytes | None:
-        """The entry, if it is there."""
+    def find(self, key: str) -> Path | None:
+        """The file of the entry, if it is there. It stays as long as it is not among those used longest ago."""
         path = self._directory / key
         try:
-            content = path.read_bytes()
+            os.utime(path)
         except FileNotFoundError:
             return None
-        with contextlib.suppress(OSError):
-            os.utime(path)
-        return content
+        except OSError:  # it cannot be marked as used, and is there
+            pass
+        return path
 
     def put(self, key: str, content: bytes) -> None:
         """Keep an entry. A full disk loses it, and nothing else."""

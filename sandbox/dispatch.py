@@ -22,6 +22,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Final
 
 from sandbox.runs import Slot, SlotDiedError
@@ -39,6 +40,14 @@ _SLOW_SECONDS: Final = 0.01  # what has not ended by then is slow, where nothing
 
 class TakenBackError(Exception):
     """The slot was lent, and the time is over."""
+
+
+class Turn(Enum):
+    """Where somebody stands who waits for a slot."""
+
+    LAST = auto()
+    BEGUN = auto()  # before what his own caller has not begun: what is begun holds more, and is the nearest to its end
+    AT_ONCE = auto()  # before everybody: it goes on with a turn
 
 
 class Grant:
@@ -169,14 +178,16 @@ class Dispatcher:
         return self._idle.pop(0)[0] if self.spare else None
 
     @asynccontextmanager
-    async def slot(self, taken: Slot | None = None, *, may_borrow: bool = False) -> AsyncIterator[Grant]:
+    async def slot(
+        self, taken: Slot | None = None, *, may_borrow: bool = False, turn: Turn = Turn.LAST
+    ) -> AsyncIterator[Grant]:
         """A slot for as long as the block lasts, alive when the block begins.
 
         Who `may_borrow` runs in `Grant.while_granted`, and may be given the express slot.
         """
         key = request_key.get()
         caller = self._callers.setdefault(key, _Caller(key))
-        grant = self._granted(taken, caller) if taken is not None else await self._acquire(caller, may_borrow)
+        grant = self._granted(taken, caller) if taken is not None else await self._acquire(caller, may_borrow, turn)
         try:
             if not grant.slot.alive:
                 await _started(grant.slot)
@@ -188,21 +199,26 @@ class Dispatcher:
     async def everything(self) -> AsyncIterator[Grant]:
         """One slot, while all the others rest."""
         async with self._alone, contextlib.AsyncExitStack() as stack:
-            grants = [await stack.enter_async_context(self.slot()) for _ in range(self._count)]
+            grants = [await stack.enter_async_context(self.slot(turn=Turn.BEGUN)) for _ in range(self._count)]
             while self._borrower is not None:
                 self._express_is_back.clear()
                 await self._express_is_back.wait()
             yield grants[0]
         self._look()
 
-    async def _acquire(self, caller: _Caller, may_borrow: bool) -> Grant:
+    async def _acquire(self, caller: _Caller, may_borrow: bool, turn: Turn) -> Grant:
         kept, caller.keeps_place = caller.keeps_place, False
         if self._idle and not self.waiting:
             return self._granted(self._idle.pop()[0], caller)
-        if not caller.waiting and not kept:
+        if turn is Turn.AT_ONCE:
+            self._callers.move_to_end(caller.key, last=False)
+        elif not caller.waiting and not kept:
             self._callers.move_to_end(caller.key)
         waiter = _Waiter(asyncio.get_running_loop().create_future(), may_borrow)
-        caller.waiting.append(waiter)
+        if turn is Turn.LAST:
+            caller.waiting.append(waiter)
+        else:
+            caller.waiting.appendleft(waiter)
         if self._looking is None:
             self._look()
         try:

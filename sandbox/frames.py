@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Protocol
 
+from sandbox.image import Image
 from sandbox.languages import Tools
 from sandbox.models import Limits, Verdict
 from sandbox.runs import Outcome, Program, Room, Run
@@ -97,7 +98,7 @@ def described_run(run: Run, *, with_program: bool = True) -> tuple[dict[str, Any
         "is_image": program.image is not None,
         "copies": list(copies),
     }
-    image = [] if program.image is None else [program.image]
+    image = [] if program.image is None else [program.image.content()]
     return described, [run.stdin, program.source, *image, *copies.values()]
 
 
@@ -116,7 +117,7 @@ def read_run(described: Mapping[str, Any], blobs: Sequence[bytes], kept: Program
 
 def _program(described: Mapping[str, Any], content: Sequence[bytes]) -> Program:
     source, *rest = content
-    image = rest.pop(0) if described["is_image"] else None
+    image = Image(rest.pop(0)) if described["is_image"] else None
     return Program(
         source=source,
         mode=described["mode"],

@@ -232,7 +232,7 @@ def static_options() -> tuple[str, ...]:
     if compiler is None or not linker_option() or version is None or tuple(map(int, version.groups())) < (2, 34):
         return ()
     # Not `-static`: threads that throw would wait for each other in the unwinder.
-    options = ("-static-pie", "-s", linker_option(), "-Wl,--build-id=none")
+    options = ("-static-pie", "-s", linker_option(), "-Wl,--build-id=none", "-Wl,--gc-sections")
     with tempfile.TemporaryDirectory() as scratch:
         command = [compiler, "-pthread", *options, "-x", "c++", "-o", f"{scratch}/program", "-"]
         done = subprocess.run(command, input=b"int main() {}", capture_output=True, check=False)

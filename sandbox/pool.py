@@ -27,7 +27,8 @@ from typing import Final, Protocol
 
 from sandbox import jail, languages, toolchain
 from sandbox.cache import ProgramCache
-from sandbox.dispatch import Dispatcher, Grant, TakenBackError
+from sandbox.dispatch import Dispatcher, Grant, TakenBackError, Turn
+from sandbox.image import Image, ImageGoneError
 from sandbox.inside import wire
 from sandbox.judge import CHECKER_LIMITS, Examined, InconclusiveError, NotCompiledError, TestRun, examine
 from sandbox.languages import Language, Tools
@@ -113,7 +114,7 @@ class PoolJudge:
         self._slots: Sequence[Slot] = ()
         self._dispatcher = Dispatcher([])
         self._programs = ProgramCache(settings.cache_dir / "programs", settings.program_cache_mb * _MIB)
-        self._compiling: dict[str, asyncio.Future[bytes | CompileFailure]] = {}
+        self._compiling: dict[str, asyncio.Future[Image | CompileFailure]] = {}
         self._failures: OrderedDict[str, CompileFailure] = OrderedDict()
         self._verdicts = Verdicts(settings.remembered_results, observer)
         self._admitted = 0
@@ -183,13 +184,16 @@ class PoolJudge:
         """Run one program once."""
         language = self._language(job.language)
         async with self._admission():
-            prepared = await self._prepare(job.code, language)
-            if isinstance(prepared, CompileFailure):
-                return _not_compiled(prepared.output)
-            outcome = await self._run_once(
-                _program(prepared, job.code, language, self._tools, memory_mb=job.limits.memory_mb), language, job
-            )
-        return _execution(outcome)
+            while True:
+                with contextlib.suppress(ImageGoneError):
+                    return await self._execute(job, language)
+
+    async def _execute(self, job: ExecuteJob, language: Language) -> Execution:
+        prepared = await self._prepare(job.code, language)
+        if isinstance(prepared, CompileFailure):
+            return _not_compiled(prepared.output)
+        program = _program(prepared, job.code, language, self._tools, memory_mb=job.limits.memory_mb)
+        return _execution(await self._run_once(program, language, job))
 
     def _language(self, name: str) -> Language:
         language = languages.find(name)
@@ -212,6 +216,11 @@ class PoolJudge:
             self._admitted -= 1
 
     async def _judge(self, job: JudgeJob, examined: Examined, language: Language) -> JudgeResult:
+        while True:
+            with contextlib.suppress(ImageGoneError):  # the cache is too small for what is judged at once
+                return await self._judge_once(job, examined, language)
+
+    async def _judge_once(self, job: JudgeJob, examined: Examined, language: Language) -> JudgeResult:
         prepared = await self._prepare(job.code, language)
         if isinstance(prepared, CompileFailure):
             return JudgeResult(Verdict.COMPILE_ERROR, (), 0, len(job.tests), prepared.output, prepared.limited)
@@ -236,6 +245,7 @@ class PoolJudge:
                 checking,
                 turn_seconds=self._settings.turn_seconds,
                 tidying=self._tidy,
+                fresh=prepared is not None and not prepared.is_kept,
             )
             results = await trial.run()
         except NotCompiledError as error:
@@ -268,23 +278,23 @@ class PoolJudge:
             raise BadJobError(f"the checker does not compile: {prepared.output}")
         return _program(prepared, source, language, self._tools, memory_mb=CHECKER_LIMITS.memory_mb)
 
-    async def _prepare(self, code: str, language: Language) -> bytes | CompileFailure | None:
+    async def _prepare(self, code: str, language: Language) -> Image | CompileFailure | None:
         """The compiled program, from the cache where it is there; None where nothing is compiled."""
         if not language.compile:
             return None
         key = ProgramCache.key(language.name.encode(), self._tools.version(language).encode(), _encoded(code))
         if key in self._failures:
             return self._failures[key]
-        found = await asyncio.to_thread(self._programs.get, key)
+        found = self._programs.find(key)
         if found is not None:
-            return found
+            return Image(found)
         if key not in self._compiling:
             task = asyncio.create_task(self._compile(key, code, language))
             self._compiling[key] = task
             task.add_done_callback(lambda _: self._compiling.pop(key, None))
         return await asyncio.shield(self._compiling[key])
 
-    async def _compile(self, key: str, code: str, language: Language) -> bytes | CompileFailure:
+    async def _compile(self, key: str, code: str, language: Language) -> Image | CompileFailure:
         source = _encoded(code)
         fast = toolchain.links_fast(source, language, self._tools)
         compiled = await self._compiled(source, language, fast=fast)
@@ -292,9 +302,9 @@ class PoolJudge:
             compiled = await self._compiled(source, language, fast=False)
         if isinstance(compiled, CompileFailure):
             self._remember_failure(key, compiled)
-        else:
-            await asyncio.to_thread(self._programs.put, key, compiled)
-        return compiled
+            return compiled
+        await asyncio.to_thread(self._programs.put, key, compiled)
+        return Image(compiled)
 
     async def _compiled(self, source: bytes, language: Language, *, fast: bool) -> bytes | CompileFailure:
         program = toolchain.compile_program(source, language, self._tools, fast=fast)
@@ -350,7 +360,7 @@ def _root(language: Language) -> str:
 
 
 def _program(
-    compiled: bytes | None,
+    compiled: Image | None,
     code: str,
     language: Language,
     tools: Tools,
@@ -359,16 +369,20 @@ def _program(
     fn_name: str | None = None,
     memory_mb: int,
 ) -> Program:
-    """A program ready to run; nothing of it is open, for it may wait for long."""
+    """A program ready to run; nothing of it is open, for it may wait for long. Raises ImageGoneError."""
     source = _encoded(code)
     if language.warm is not None:
         return Program(source=source, mode=mode, fn_name=fn_name)
-    content = source if compiled is None else compiled
+    copies: dict[str, bytes] = {}
+    if compiled is None:
+        copies = {language.source: source}
+    elif not language.image:
+        copies = {str(language.product): compiled.content()}
     return Program(
         argv=tuple(tools.filled(language.run, language, memory_mb=memory_mb)),
         environment=language.environment,
-        image=content if language.image else None,
-        copies={} if language.image else {language.product or language.source: content},
+        image=compiled if language.image else None,
+        copies=copies,
         least_processes=language.least_processes,
     )
 
@@ -387,6 +401,7 @@ class _Trial:
         *,
         turn_seconds: float,
         tidying: Callable[[asyncio.Task[None]], object],
+        fresh: bool,
     ) -> None:
         self._dispatcher = dispatcher
         self._job = job
@@ -396,6 +411,7 @@ class _Trial:
         self._checking = checking
         self._turn_seconds = turn_seconds
         self._tidying = tidying  # is given what goes on after the results are known
+        self._turn = Turn.AT_ONCE if fresh else Turn.LAST  # it has been compiled in its turn, which goes on
         self._decided = asyncio.Event()
         self._lanes = 0
         self._todo = list(range(len(job.tests)))  # a heap: the lowest is run next
@@ -493,7 +509,8 @@ class _Trial:
         failures = 0
         while slot is not None or self._wanting:
             turn_seconds = self._turn_seconds if slot is None else 0.0  # what is borrowed goes back when it is wanted
-            async with self._dispatcher.slot(slot, may_borrow=True) as grant:
+            async with self._dispatcher.slot(slot, may_borrow=True, turn=self._turn) as grant:
+                self._turn = Turn.BEGUN
                 slot = None
                 try:
                     await self._tests_on(grant, lanes, turn_seconds)

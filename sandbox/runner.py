@@ -12,10 +12,11 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from sandbox.image import sealed
 from sandbox.inside import plain, wire
 from sandbox.models import Limits, Verdict
 from sandbox.runs import Outcome, Program
-from sandbox.slot import Ending, Session, sealed
+from sandbox.slot import Ending, Session
 
 STARVED_SHARE: Final = 0.1  # of a wall limit: who had no core for longer is not told by it
 _STDERR_BYTES: Final = 64 * 1024
@@ -60,12 +61,12 @@ async def run_series(session: Session, program: Program, inputs: Sequence[bytes]
     The program is `Program.single`. No more inputs than `wire.LONGEST_SERIES`, none of them larger than
     `wire.LARGEST_INPUT_BYTES`.
     """
-    name, content = ("source", program.source) if program.image is None else ("image", program.image)
     ticket = session.hold()
     own: list[int] = []
     try:
+        name = "source" if program.image is None else "image"
         task = _task(program, limits, (name, *wire.SERIES_NAMES))
-        shared = session.sealed(content)
+        shared = session.sealed(program.source) if program.image is None else session.held(program.image)
         endings, own = await session.run_series(ticket, task, shared, inputs, limits, program.least_processes)
         outcomes = []
         for ending, printed in endings:
@@ -118,7 +119,7 @@ def _descriptors(
     if program.mode != "exec":
         fds["source"] = session.sealed(program.source)
     if program.image is not None:
-        fds["image"] = session.sealed(program.image)
+        fds["image"] = session.held(program.image)
     if channel is not None:
         fds["channel"] = channel
     return fds

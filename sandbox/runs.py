@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sandbox.image import Image
 from sandbox.models import Limits, Verdict
 
 
@@ -27,7 +28,7 @@ class Program:
     mode: str = "exec"
     argv: tuple[str, ...] = ()
     environment: Mapping[str, str] | None = None
-    image: bytes | None = None  # an executable, started from a sealed copy in memory
+    image: Image | None = None  # an executable, started from a sealed copy in memory
     copies: Mapping[str, bytes] | None = None  # file name in /tmp -> content
     fn_name: str | None = None
     product: str | None = None

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from sandbox import cgroup, jail
+from sandbox.image import Image, sealed
 from sandbox.inside import wire
 from sandbox.models import Limits
 from sandbox.runs import Room, SlotDiedError
@@ -318,6 +319,7 @@ class Session:
         self.user = slot.user
         self._asked: deque[asyncio.Future[_Answered]] = deque()  # in the order of their requests, and so of the answers
         self._kept: dict[int, tuple[bytes, int]] = {}
+        self._images: list[Image] = []  # those that it holds
         self._tickets = 0
         self._held: set[int] = set()  # tickets of runs whose descriptors are open
         self._waiting: list[asyncio.Future[None]] = []
@@ -490,6 +492,15 @@ class Session:
             kept = self._kept[id(content)] = content, sealed("program", content)
         return kept[1]
 
+    def held(self, image: Image) -> int:
+        """The descriptor of an executable, held as long as the session. Raises ImageGoneError."""
+        fd = image.hold()
+        if image in self._images:
+            image.let_go()
+        else:
+            self._images.append(image)
+        return fd
+
     def abandon(self) -> None:
         """Let go: the init ends, and the kernel ends what is below it."""
         if self._channel.fileno() >= 0:
@@ -498,6 +509,9 @@ class Session:
         for _, fd in self._kept.values():
             os.close(fd)
         self._kept.clear()
+        for image in self._images:
+            image.let_go()
+        self._images.clear()
 
     async def close(self) -> None:
         """End the submission and wait until nothing of it is left."""
@@ -548,15 +562,3 @@ async def _readable(channel: socket.socket) -> None:
 def _set(ready: asyncio.Future[None]) -> None:
     if not ready.done():
         ready.set_result(None)
-
-
-def sealed(name: str, content: bytes) -> int:
-    """A descriptor of `content`, at its beginning, that nobody can change. The caller closes it."""
-    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    view = memoryview(content)
-    position = 0
-    while position < len(view):
-        position += os.pwrite(fd, view[position:], position)
-    os.fchmod(fd, 0o555)  # its attributes are closed as well: in them one test could leave something for the next
-    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
-    return fd

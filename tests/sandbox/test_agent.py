@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import frames
+from sandbox.image import Image
 from sandbox.inside import plain
 from sandbox.languages import Tools, host_tools
 from sandbox.models import AssertTest, CallTest, JudgeJob, Limits, StdioTest, Verdict
@@ -195,7 +196,7 @@ RUN = Run(
         mode="call",
         argv=("x", "y"),
         environment={"A": "b"},
-        image=b"\x7fELF",
+        image=Image(b"\x7fELF"),
         copies={"one": b"1", "two": b""},
         fn_name="f",
         product="/tmp/program",
@@ -216,6 +217,7 @@ OUTCOME = Outcome(
     memory_mb=3.0,
     report={"ended": "returned", "message": "\udc80", "value": plain.dumps([1]), "nonce": b"n"},
     starved=True,
+    starved_seconds=1.5,
     unexplained=True,
     product=b"binary",
 )
@@ -223,7 +225,10 @@ OUTCOME = Outcome(
 
 def test_runs_and_outcomes_arrive_as_they_were_sent() -> None:
     """Field by field."""
-    assert frames.read_run(*frames.described_run(RUN), None) == RUN
+    arrived = frames.read_run(*frames.described_run(RUN), None)
+    assert arrived.program.image is not None
+    assert arrived.program.image.content() == b"\x7fELF"
+    assert replace(arrived, program=replace(arrived.program, image=RUN.program.image)) == RUN
     assert frames.read_outcome(*frames.described_outcome(OUTCOME)) == OUTCOME
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from sandbox.dispatch import Dispatcher, Grant, TakenBackError, request_key
+from sandbox.dispatch import Dispatcher, Grant, TakenBackError, Turn, request_key
 from sandbox.runs import Room, Submission
 
 _LONG = 600.0  # seconds: as good as for ever
@@ -47,18 +47,18 @@ class _Hands:
         self.order: list[str] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def hold(self, key: str, *, may_borrow: bool = True) -> _Held:
+    async def hold(self, key: str, *, may_borrow: bool = True, turn: Turn = Turn.LAST, name: str = "") -> _Held:
         """Begin to wait for a slot, in the line when this returns."""
         held = _Held()
-        self._tasks.append(asyncio.create_task(self._hold(key, held, may_borrow)))
+        self._tasks.append(asyncio.create_task(self._hold(key, held, may_borrow, turn, name or key)))
         await asyncio.sleep(0)
         return held
 
-    async def _hold(self, key: str, held: _Held, may_borrow: bool) -> None:
+    async def _hold(self, key: str, held: _Held, may_borrow: bool, turn: Turn, name: str) -> None:
         request_key.set(key)
         while not held.over.is_set():
-            async with self.dispatcher.slot(may_borrow=may_borrow) as grant:
-                self.order.append(key)
+            async with self.dispatcher.slot(may_borrow=may_borrow, turn=turn) as grant:
+                self.order.append(name)
                 held.granted.set_result(grant)
                 try:
                     async with grant.while_granted():
@@ -284,6 +284,25 @@ def test_whoever_is_alone_has_no_borrower_beside_him() -> None:
         return hands.dispatcher.busy
 
     played(scene)
+
+
+def test_what_is_begun_goes_before_what_is_not() -> None:
+    """Within a caller, whose turn it is all the same; what goes on with a turn goes before everybody."""
+
+    async def scene(hands: _Hands) -> None:
+        first = await hands.hold("a", name="first")
+        waiting = [
+            await hands.hold("a", name="a, new"),
+            await hands.hold("b", name="b, new"),
+            await hands.hold("a", name="a, begun", turn=Turn.BEGUN),
+            await hands.hold("c", name="c, at once", turn=Turn.AT_ONCE),
+        ]
+        for one in (first, *waiting):
+            one.over.set()
+        await asyncio.gather(*(one.granted for one in waiting))
+        assert hands.order == ["first", "c, at once", "a, begun", "b, new", "a, new"]
+
+    played(scene, express_seconds=0.0)
 
 
 @pytest.mark.parametrize("slots", [1, 3])

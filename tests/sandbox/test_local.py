@@ -369,6 +369,48 @@ def test_what_waits_holds_nothing_open(settings: LocalSettings) -> None:
     asyncio.run(scenario())
 
 
+DOUBLE_CPP = "#include <iostream>\nint main() { long n; std::cin >> n; std::cout << 2 * n; }"
+
+
+def test_what_is_compiled_is_tested_before_the_next_is_compiled(settings: LocalSettings) -> None:
+    """Of a batch that takes longer than its deadline most is judged, and what is compiled does not fill the memory."""
+
+    async def scenario() -> None:
+        async with started(replace(settings, workers=1)) as judge:
+            salt = time.time_ns()
+            jobs = [doubling(f"{DOUBLE_CPP} // {salt} {number}", 2, language="cpp") for number in range(4)]
+            programs = settings.cache_dir / "programs"
+            before = set(programs.iterdir())
+            running = {asyncio.create_task(judge.judge(job)) for job in jobs}
+            while running:
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                assert all(task.result().verdict is Verdict.ACCEPTED for task in done)
+                assert len(set(programs.iterdir()) - before) <= len(jobs) - len(running) + 1
+
+    asyncio.run(scenario())
+
+
+def test_a_program_that_leaves_the_cache_while_it_waits_is_compiled_again(settings: LocalSettings) -> None:
+    """Whoever waits for a slot has nothing of its program in memory."""
+
+    async def scenario() -> None:
+        async with started(replace(settings, workers=1)) as judge:
+            job = doubling(f"{DOUBLE_CPP} // {time.time_ns()}", 2, language="cpp")
+            programs = settings.cache_dir / "programs"
+            before = set(programs.iterdir())
+            assert (await judge.judge(job)).verdict is Verdict.ACCEPTED
+            (kept,) = set(programs.iterdir()) - before
+            slow = asyncio.create_task(judge.judge(doubling("import time\ntime.sleep(1)\n" + DOUBLE, 1)))
+            await until(lambda: judge.health().facts["busy"] == "1")
+            waiting = asyncio.create_task(judge.judge(job))
+            await until(lambda: judge.health().facts["waiting"] == "1")
+            kept.unlink()
+            assert {(await slow).verdict, (await waiting).verdict} == {Verdict.ACCEPTED}
+            assert kept.exists()
+
+    asyncio.run(scenario())
+
+
 def test_the_loop_is_never_blocked(settings: LocalSettings) -> None:
     """While programs run, read and write much, the event loop goes on turning."""
 

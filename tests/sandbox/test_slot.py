@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import inside, jail, runner
+from sandbox.image import Image
 from sandbox.inside import native, wire
 from sandbox.jailed import JailSlot
 from sandbox.models import Limits, Verdict
@@ -173,7 +174,7 @@ def test_a_tool_that_is_gone_is_our_failure() -> None:
             gone = Program(argv=("/usr/bin/gone", "main.js"), environment={}, mode="exec")
             with pytest.raises(SlotDiedError, match="gone: No such file"):
                 await submission.run(Run(gone, b"", Limits()))
-            garbage = Program(argv=("program",), environment={}, mode="exec", image=b"no program")
+            garbage = Program(argv=("program",), environment={}, mode="exec", image=Image(b"no program"))
             outcome = await submission.run(Run(garbage, b"", Limits()))
             assert outcome.verdict is Verdict.RUNTIME_ERROR
             await submission.close()
