@@ -72,11 +72,13 @@ class Init:
         """Answer requests until the far side hangs up."""
         while True:
             event = native.serve(self.context, self._run)
-            if event is native.Event.CLOSED:
-                return
-            if event is native.Event.BECAME:
+            if event == native.BECAME_SCRIPT:
+                program.become_script()
+            if event == native.BECAME:
                 program.become(self._run.task)
-            if event is native.Event.TO_ENTER:
+            if event == native.CLOSED:
+                return
+            if event == native.TO_ENTER:
                 # Without its room it may run nothing: what fails here ends it.
                 self.load(self._run.setting())
                 gc.freeze()
@@ -92,17 +94,17 @@ class Init:
             finally:
                 native.close_descriptors(self._run)
 
-    def _attend(self, event: native.Event) -> None:
+    def _attend(self, event: int) -> None:
         """Do what is not done without the interpreter."""
         request = self._run.request()
-        if event is native.Event.TO_START:
+        if event == native.TO_START:
             if self._too_large(request.task):
                 native.refuse(self._run, wire.REASONS.index("disk"))
                 native.answer(self.context, self._run, None)
                 return
             request = self._started(request)
         untouched = False
-        if event is not native.Event.ENDED:
+        if event != native.ENDED:
             self._watch(request)
             untouched = native.finish(self.context, self._run)
         native.check_complaint(self.context)

@@ -650,7 +650,7 @@ static int64_t run_once(const struct context *context, struct run *run)
     const struct complaint *complaint = (const void *)context->complaint;
     int64_t done = native_start(context, run);
     if (done == 0)
-        return BECAME;
+        return run->request.script ? BECAME_SCRIPT : BECAME;
     if (done > 0)
         done = native_wait(context, run, first_look_ms(context, &run->request), 0);
     if (done <= 0)
@@ -693,7 +693,7 @@ static int64_t run_series(const struct context *context, struct run *run)
 /* Answer requests as long as their programs end at once; return where the caller is needed.
  *
  * CLOSED: the far side is gone. TO_ENTER: a room that the caller has to make. TO_START: a run that it has to start.
- * BECAME: this is the fork that is to become the program. RUNNING: it was started and has not ended. ENDED: it has,
+ * BECAME, BECAME_SCRIPT: this is the fork that is to become the program. RUNNING: it was started and has not ended. ENDED: it has,
  * is counted, and has left something in /tmp or a complaint; to be answered. The caller closes the descriptors. */
 int64_t native_serve(struct context *context, struct run *run)
 {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-from enum import IntEnum
 from typing import Any, Final
 
 from sandbox.inside import wire
@@ -22,21 +21,21 @@ class SetUpError(Exception):
     """What was to become a program failed before it was one."""
 
 
-class Event(IntEnum):
-    """Why `serve` needs its caller; see `native.c`."""
-
-    CLOSED = 0
-    TO_ENTER = 1
-    TO_START = 2
-    BECAME = 3
-    RUNNING = 4
-    ENDED = 5
+# Why `serve` needs its caller; see `native.c`. Plain numbers: a fork pays for each object that it looks at.
+CLOSED: Final = 0
+TO_ENTER: Final = 1
+TO_START: Final = 2
+BECAME: Final = 3
+BECAME_SCRIPT: Final = 4
+RUNNING: Final = 5
+ENDED: Final = 6
 
 
 class Context(ctypes.Structure):
     """What is the same for every run of a submission."""
 
     disk_bytes: int
+    reference: Any
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("channel", "proc_fd", "code_fd", "cores")),
@@ -56,6 +55,7 @@ class Run(ctypes.Structure):
     status: int
     n_fds: int
     view: memoryview
+    reference: Any
     length: int
     reason: int
     cpu_us: int
@@ -102,12 +102,14 @@ class Run(ctypes.Structure):
 
 
 _library: Any = None
+_serve: Any = None
 
 
 def load(path: str) -> None:
     """Open the library. Raises OSError where it is not there or cannot be run here."""
-    global _library
+    global _library, _serve
     _library = ctypes.PyDLL(path)
+    _serve = _library.native_serve
     steps = ("new_pages", "stand_alone", "begin", "enter", "make_ready", "renew_tmp")
     for name in (*steps, "serve", "start", "wait", "group_cpu_us", "answer", "clone", "drop_bounding_set"):
         getattr(_library, f"native_{name}").restype = ctypes.c_int64
@@ -127,6 +129,7 @@ def new_context() -> Context:
     for name in ("proc_fd", "code_fd", *(f"{name}_fd" for name in wire.GROUP_FILES)):
         setattr(context, name, _NONE)
     context.cores = len(os.sched_getaffinity(0))
+    context.reference = ctypes.byref(context)
     return context
 
 
@@ -164,6 +167,7 @@ def new_run() -> Run:
     """Where messages are received."""
     run = Run()
     run.view = memoryview(run).cast("B")
+    run.reference = ctypes.byref(run)
     return run
 
 
@@ -182,9 +186,10 @@ def check_complaint(context: Context) -> None:
         raise SetUpError(f"{step}: {os.strerror(error)}")
 
 
-def serve(context: Context, run: Run) -> Event:
+def serve(context: Context, run: Run) -> int:
     """Answer requests until the caller is needed, and say why."""
-    return Event(_step(context, _library.native_serve(ctypes.byref(context), ctypes.byref(run))))
+    event: int = _serve(context.reference, run.reference)
+    return event if event >= 0 else _step(context, event)
 
 
 def start(context: Context, run: Run) -> int:

@@ -56,6 +56,22 @@ def become(read_task: Callable[[], wire.Task]) -> NoReturn:
         os._exit(1)
 
 
+def become_script() -> NoReturn:
+    """`become` for a script that has no arguments, which most programs are: with nothing to read, and little to do.
+
+    Each object that is looked at here costs a page in every test.
+    """
+    try:
+        source = _source()
+        code = _compiled(source)
+        _close_source()
+        os._exit(_script(source, code))
+    except MemoryError:
+        report({"ended": "out_of_memory"})
+    finally:
+        os._exit(1)
+
+
 def copy(fd: int, path: str) -> None:
     """Put a file where the program is to find it."""
     with open(path, "wb") as file:
@@ -116,9 +132,9 @@ def _rehearse() -> None:
     """
     own = [os.dup(fd) for fd in range(3)]
     modules = dict(sys.modules)
-    task = wire.Task("script", output_bytes=1 << 20)
     given = {0: _REHEARSED_INPUT, 1: b"", 2: b"", REPORT_FD: b"", CODE_FD: b""}
     for _ in range(_REHEARSALS):
+        _module("__main__", {"__annotations__": {}})
         for fd, content in (*given.items(), (SOURCE_FD, _REHEARSED)):
             file = os.memfd_create("rehearsal")
             os.pwrite(file, content, 0)
@@ -126,7 +142,10 @@ def _rehearse() -> None:
             os.close(file)
         _take_streams()
         given[CODE_FD] = marshal.dumps(compile(_REHEARSED, _SCRIPT, "exec", dont_inherit=True))
-        exit_code = _Python(task).exit_code()
+        source = _source()
+        code = _compiled(source)
+        _close_source()
+        exit_code = _script(source, code)
         said = os.pread(2, 4096, 0)
         assert exit_code == 0, said.decode()
     os.close(REPORT_FD)
@@ -135,6 +154,8 @@ def _rehearse() -> None:
         os.close(kept)
     sys.modules.clear()
     sys.modules.update(modules)
+    _ours["__main__"] = sys.modules["__main__"]
+    _module("__main__", {"__annotations__": {}})
     _take_streams()
 
 
@@ -178,47 +199,21 @@ class _Python:
 
     def __init__(self, task: wire.Task) -> None:
         self._task = task
-        self._source = os.pread(SOURCE_FD, os.lseek(SOURCE_FD, 0, os.SEEK_END), 0)
-        self._code = self._compile()
-        os.close(SOURCE_FD)
-        os.close(CODE_FD)
+        self._source = _source()
+        self._code = _compiled_test(self._source) if task.mode == "assert" else _compiled(self._source)
+        _close_source()
         sys.argv[1:] = task.argv
-
-    def _compile(self) -> types.CodeType | Exception:
-        """Compile, or take what an earlier run of the same submission compiled: hostile bytes in a hostile process."""
-        size = os.lseek(CODE_FD, 0, os.SEEK_END)
-        if size and self._task.mode != "assert":
-            with contextlib.suppress(EOFError, ValueError, TypeError):  # it was killed while it wrote that
-                code = marshal.loads(os.pread(CODE_FD, size, 0))  # noqa: S302 - by the same author as what it runs
-                if isinstance(code, types.CodeType):
-                    return code
-        return self._compile_source()
-
-    def _compile_source(self) -> types.CodeType | Exception:
-        try:
-            if self._task.mode == "assert":
-                return asserting.compiled(self._source, _SCRIPT)
-            code = compile(self._source, _SCRIPT, "exec", dont_inherit=True)
-        except Exception as error:  # noqa: BLE001 - whatever the compiler makes of it, it is about the source
-            return error
-        with contextlib.suppress(ValueError):  # nested too deep to be kept; then every run compiles it
-            compiled = marshal.dumps(code)
-            if os.pwrite(CODE_FD, compiled, 0) != len(compiled):  # beyond what the program may write
-                os.ftruncate(CODE_FD, 0)
-        return code
 
     def __call__(self) -> None:
         os._exit(self.exit_code())
 
     def exit_code(self) -> int:
         """Run the program; what it ends with."""
+        if self._task.mode == "script":
+            return _script(self._source, self._code)
         if isinstance(self._code, Exception):
-            text = "".join(traceback.format_exception_only(self._code))
-            report({"ended": "not_compiled", "message": text[:4000]})
-            return 1
+            return _not_compiled(self._code)
         match self._task.mode:
-            case "script":
-                return self._script(self._code)
             case "call":
                 return self._call(self._code)
             case "prepare":  # compiled is what it is now
@@ -229,11 +224,6 @@ class _Python:
                 return self._assert(self._code)
             case _:
                 return self._together(self._code)
-
-    def _script(self, code: types.CodeType) -> int:
-        main = _module("__main__")
-        exit_code = self._ending(lambda: exec(code, main.__dict__))  # noqa: S102 - what we are here for
-        return self._finalize(main, exit_code)
 
     def _call(self, code: types.CodeType) -> int:
         arguments = json.loads(_take_stdin())
@@ -285,44 +275,106 @@ class _Python:
         return self._ending(run)
 
     def _ending(self, body: Callable[[], object]) -> int:
-        """Run `body` and return the exit code Python would end with, after printing what Python would print."""
+        """Run `body`; what it ends with."""
         try:
             body()
-        except SystemExit as error:
-            return _exit_code(error)
         except BaseException as error:  # noqa: BLE001 - as the interpreter does at its top level
-            if isinstance(error, MemoryError):
-                report({"ended": "out_of_memory"})
-            self._print(error)
-            return 1
+            return _ended_by(self._source, error)
         return 0
 
-    def _print(self, error: BaseException) -> None:
-        trace = error.__traceback__
-        while trace is not None and trace.tb_frame.f_code.co_filename != _SCRIPT:
-            trace = trace.tb_next
-        lines = self._source.decode("utf-8", "replace").splitlines(keepends=True)
-        linecache.cache[_SCRIPT] = (len(self._source), None, lines, _SCRIPT)
-        if sys.excepthook is sys.__excepthook__:
-            traceback.print_exception(type(error), error, trace)
-        else:
-            sys.excepthook(type(error), error, trace)
 
-    @staticmethod
-    def _finalize(main: types.ModuleType, exit_code: int) -> int:
-        """End as an interpreter does: join threads, run exit functions, drop the globals, flush."""
-        if _thread.start_new_thread is not _start_first_thread or threading._threading_atexits:  # type: ignore[attr-defined]
-            threading._shutdown()  # type: ignore[attr-defined]
-        atexit._run_exitfuncs()
-        failed = not _flush(sys.stdout)
-        names = main.__dict__
-        for name in sorted(names, key=lambda name: not name.startswith("_")):
-            if name != "__builtins__":
-                names[name] = None
-        gc.collect()
-        for stream in (sys.__stdout__, sys.__stderr__):  # the program's own streams have lost their globals
-            failed |= not _flush(stream)
-        return _FINALIZE_FAILED if failed and exit_code == 0 else exit_code
+def _source() -> bytes:
+    return os.pread(SOURCE_FD, os.lseek(SOURCE_FD, 0, os.SEEK_END), 0)
+
+
+def _close_source() -> None:
+    os.close(SOURCE_FD)
+    os.close(CODE_FD)
+
+
+def _compiled(source: bytes) -> types.CodeType | Exception:
+    """Compile, or take what an earlier run of the same submission compiled: hostile bytes in a hostile process."""
+    size = os.lseek(CODE_FD, 0, os.SEEK_END)
+    if size:
+        try:
+            code = marshal.loads(os.pread(CODE_FD, size, 0))  # noqa: S302 - by the same author as what it runs
+        except (EOFError, ValueError, TypeError):  # it was killed while it wrote that
+            code = None
+        if isinstance(code, types.CodeType):
+            return code
+    try:
+        code = compile(source, _SCRIPT, "exec", dont_inherit=True)
+    except Exception as error:  # noqa: BLE001 - whatever the compiler makes of it, it is about the source
+        return error
+    with contextlib.suppress(ValueError):  # nested too deep to be kept; then every run compiles it
+        compiled = marshal.dumps(code)
+        if os.pwrite(CODE_FD, compiled, 0) != len(compiled):  # beyond what the program may write
+            os.ftruncate(CODE_FD, 0)
+    return code
+
+
+def _compiled_test(source: bytes) -> types.CodeType | Exception:
+    try:
+        return asserting.compiled(source, _SCRIPT)
+    except Exception as error:  # noqa: BLE001 - as above
+        return error
+
+
+def _not_compiled(error: Exception) -> int:
+    text = "".join(traceback.format_exception_only(error))
+    report({"ended": "not_compiled", "message": text[:4000]})
+    return 1
+
+
+def _script(source: bytes, code: types.CodeType | Exception) -> int:
+    """Run a script as `__main__`; what it ends with."""
+    if isinstance(code, Exception):
+        return _not_compiled(code)
+    main = sys.modules["__main__"]  # made ahead
+    try:
+        exec(code, main.__dict__)  # noqa: S102 - what we are here for
+        exit_code = 0
+    except BaseException as error:  # noqa: BLE001 - as the interpreter does at its top level
+        exit_code = _ended_by(source, error)
+    return _finalize(main, exit_code)
+
+
+def _ended_by(source: bytes, error: BaseException) -> int:
+    """The exit code Python would end with, after printing what Python would print."""
+    if isinstance(error, SystemExit):
+        return _exit_code(error)
+    if isinstance(error, MemoryError):
+        report({"ended": "out_of_memory"})
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename != _SCRIPT:
+        trace = trace.tb_next
+    lines = source.decode("utf-8", "replace").splitlines(keepends=True)
+    linecache.cache[_SCRIPT] = (len(source), None, lines, _SCRIPT)
+    if sys.excepthook is sys.__excepthook__:
+        traceback.print_exception(type(error), error, trace)
+    else:
+        sys.excepthook(type(error), error, trace)
+    return 1
+
+
+def _finalize(main: types.ModuleType, exit_code: int) -> int:
+    """End as an interpreter does: join threads, run exit functions, drop the globals, flush."""
+    if _thread.start_new_thread is not _start_first_thread or threading._threading_atexits:  # type: ignore[attr-defined]
+        threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    failed = not _flush(sys.stdout)
+    names = main.__dict__
+    hidden: list[Any] = []
+    shown: list[Any] = []
+    for name in names:
+        (hidden if type(name) is str and name[0:1] == "_" else shown).append(name)
+    for name in hidden + shown:
+        if name != "__builtins__":
+            names[name] = None
+    gc.collect()
+    for stream in (sys.__stdout__, sys.__stderr__):  # the program's own streams have lost their globals
+        failed |= not _flush(stream)
+    return _FINALIZE_FAILED if failed and exit_code == 0 else exit_code
 
 
 def report(what: dict[str, object]) -> None:

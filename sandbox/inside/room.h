@@ -13,7 +13,7 @@
 #define GROUP_FILES 6
 #define STACK_BYTES (256LL << 20) /* of a program, and of each thread that asks for no other */
 
-enum event { CLOSED, TO_ENTER, TO_START, BECAME, RUNNING, ENDED, GONE };
+enum event { CLOSED, TO_ENTER, TO_START, BECAME, BECAME_SCRIPT, RUNNING, ENDED, GONE };
 enum kind { RUN = 1, ANSWER = 2, SERIES = 3, ROOM = 4 };
 
 /* Written by a process that fails while it becomes a program, and not mapped in one that has become it. */
@@ -51,6 +51,7 @@ struct request {
     int64_t ahead;   /* it was sent before what the last run printed was given back */
     int64_t n_inputs, inputs_at; /* of a series: their lengths and what they are, in the message */
     int64_t image; /* what is executed is a descriptor */
+    int64_t script; /* a Python script, of which nothing else has to be known */
     int64_t n_arguments, n_variables, strings_at; /* of a program of its own: its command line and environment */
     int64_t n_fds, places[MAX_FDS];
 };

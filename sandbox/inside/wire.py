@@ -50,9 +50,9 @@ _MAX_STRINGS: Final = 128
 _RUN: Final = 1
 _ROOM: Final = 4
 _NOWHERE: Final = -1
-_HEADER: Final = struct.Struct(f"={18 + _MAX_FDS}q")
+_HEADER: Final = struct.Struct(f"={19 + _MAX_FDS}q")
 PROCESSES_OFFSET: Final = 8 * 5
-PLACES_OFFSET: Final = 8 * 18
+PLACES_OFFSET: Final = 8 * 19
 REQUEST_BYTES: Final = _HEADER.size
 
 ANSWER_FIELDS: Final = (
@@ -178,6 +178,7 @@ class Request(NamedTuple):
             len(inputs),
             REQUEST_BYTES + len(behind) + len(strings),
             task.image,
+            task.mode == "script" and not task.argv,
             len(task.argv) if strings else 0,
             len(task.environment),
             REQUEST_BYTES + len(behind),
