@@ -144,12 +144,12 @@ class Slot:
         try:
             async with asyncio.timeout(_START_SECONDS):
                 self._set_up()
-                ready = await _received(self._control)
+                ready, _ = await _received(self._control)
         except (TimeoutError, EOFError, OSError) as error:
             complaint = await self._complaint()
             await self.stop()
             raise SlotDiedError(f"the jail did not start: {complaint or repr(error)}") from error
-        assert ready["ready"]
+        assert ready == wire.READY
         self._listener = asyncio.create_task(self._listen(self._control))
         self._spare = self._spawn()
 
@@ -201,8 +201,8 @@ class Slot:
     async def _listen(self, control: socket.socket) -> None:
         try:
             while True:
-                message = await _received(control)
-                gone = self._gone.pop(int(str(message["gone"])), None)
+                message, _ = await _received(control)
+                gone = self._gone.pop(wire.number_of(message), None)
                 if gone is not None and not gone.done():
                     gone.set_result(None)
         except (EOFError, OSError):
@@ -222,7 +222,7 @@ class Slot:
         self._gone[self._spawned] = gone
         try:
             with theirs:
-                wire.send(self._control, {"spawn": self._spawned}, [theirs.fileno()])
+                wire.send_bytes(self._control, wire.numbered(self._spawned), [theirs.fileno()])
         except OSError as error:
             ours.close()
             raise SlotDiedError("the jail is gone") from error
@@ -539,14 +539,12 @@ def _socket_pair() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
-async def _received(channel: socket.socket) -> wire.Message:
+async def _received(channel: socket.socket) -> tuple[bytes, list[int]]:
     while True:
         try:
-            message, _ = wire.receive(channel)
+            return wire.receive_bytes(channel)
         except BlockingIOError:
             await _readable(channel)
-        else:
-            return message
 
 
 async def _readable(channel: socket.socket) -> None:

@@ -77,9 +77,9 @@ class Nursery:
         self._view = view
         self._scratches: dict[int, Scratch] = {}
 
-    def start(self, name: object, socket_fd: int) -> int:
-        """Start the init that the far side calls `name`; its process id."""
-        scratch = Scratch(self._view.scratch if self._view.exclusive else f"{self._view.scratch}/{name}")
+    def start(self, number: int, socket_fd: int) -> int:
+        """Start the init that the far side gave this number; its process id."""
+        scratch = Scratch(self._view.scratch if self._view.exclusive else f"{self._view.scratch}/{number}")
         if not self._view.exclusive:
             os.mkdir(scratch.path, 0o700)
         pid = native.clone(0)

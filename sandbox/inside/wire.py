@@ -1,7 +1,7 @@
 """Messages with file descriptors over a SEQPACKET socket, whole or not at all.
 
-What the zygote is told is a JSON object. What an init is told and what it answers are structures that `native.c` reads
-and writes: numbers of 64 bits, and behind them what only the interpreter reads.
+The zygote is told a JSON object first, and then numbers. What an init is told and what it answers are structures that
+`native.c` reads and writes: numbers of 64 bits, and behind them what only the interpreter reads.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ WALL_STRETCH: Final = 10
 
 # The files of a control group that the init reads and writes around a run.
 GROUP_FILES: Final = ("limit", "peak", "usage", "stat", "events", "cpu")
+
+READY: Final = b"ready"  # what the zygote says when it is
 
 # Why an init ended a run, by number.
 REASONS: Final = (None, "cpu", "wall", "memory", "output", "processes", "disk", "ask again")
@@ -218,6 +220,16 @@ class Printed(NamedTuple):
 
 
 Series = list[tuple[Answer, Printed | None]]  # None where it comes as descriptors: stdout, stderr and report
+
+
+def numbered(number: int) -> bytes:
+    """A message that is a number."""
+    return number.to_bytes(8, "little")
+
+
+def number_of(message: bytes) -> int:
+    """What `numbered` wrote."""
+    return int.from_bytes(message, "little")
 
 
 def send(channel: Socket, message: Message, fds: Sequence[int] = ()) -> None:

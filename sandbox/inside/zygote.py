@@ -2,9 +2,9 @@
 
 Started by bubblewrap inside the jail; or without one where there are no namespaces, and then `lone` says what is
 different. It joins the slot's control groups, gives up root where it was started as root, imports what competition
-programs import, and then only clones: a `spawn` message with one end of a socket makes an init that talks over it, and
-`gone` says that the init and everything below it has ended. The end of the control socket is its own end, and with
-it, of everything it started.
+programs import, and then only clones: a number with one end of a socket makes an init that talks over it, and the same
+number comes back when the init and everything below it has ended. The end of the control socket is its own end, and
+with it, of everything it started.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def main() -> None:
     assert user is None or isinstance(user, int)
     nursery = _ready_to_clone(user) if "view" not in setup else _ready_to_fork(user, lone.View.of(setup["view"]))
     _preload()
-    wire.send(control, {"ready": True})
+    control.send(wire.READY)
     _serve(control, nursery)
 
 
 class _Nursery(Protocol):
     """How inits are started, and what is done when they have ended."""
 
-    def start(self, name: object, socket_fd: int) -> int:
+    def start(self, number: int, socket_fd: int) -> int:
         """Start one; its process id."""
 
     def ended(self, pid: int) -> None:
@@ -65,7 +65,7 @@ class _Namespaces:
         self._context = init.with_filters(native.new_context())
         self._run = native.new_run()
 
-    def start(self, name: object, socket_fd: int) -> int:
+    def start(self, number: int, socket_fd: int) -> int:
         user, group = os.getuid(), os.getgid()  # here: in a new user namespace both are nobody's
         pid = native.clone(_NAMESPACES)
         if pid == 0:
@@ -129,7 +129,7 @@ def _import_random() -> None:
 
 
 def _serve(control: Socket, nursery: _Nursery) -> None:
-    children: dict[int, tuple[int, object]] = {}  # pidfd -> (pid, the name the far side gave it)
+    children: dict[int, tuple[int, int]] = {}  # pidfd -> (pid, the number that the far side gave it)
     poller = select.poll()
     poller.register(control, select.POLLIN)
     while True:
@@ -138,24 +138,24 @@ def _serve(control: Socket, nursery: _Nursery) -> None:
                 _spawn(control, children, poller, nursery)
             else:
                 poller.unregister(fd)
-                pid, name = children.pop(fd)
+                pid, number = children.pop(fd)
                 os.close(fd)
-                _, status = os.waitpid(pid, 0)
+                os.waitpid(pid, 0)
                 nursery.ended(pid)
-                wire.send(control, {"gone": name, "status": status})
+                control.send(wire.numbered(number))
 
 
-def _spawn(control: Socket, children: dict[int, tuple[int, object]], poller: select.poll, nursery: _Nursery) -> None:
+def _spawn(control: Socket, children: dict[int, tuple[int, int]], poller: select.poll, nursery: _Nursery) -> None:
     try:
-        message, fds = wire.receive(control)
+        message, fds = wire.receive_bytes(control)
     except (EOFError, ConnectionError):
         nursery.close()
         sys.exit(0)
-    pid = nursery.start(message["spawn"], fds[0])
-    for fd in fds:
-        os.close(fd)
+    number = wire.number_of(message)
+    pid = nursery.start(number, fds[0])
+    os.close(fds[0])
     pidfd = os.pidfd_open(pid)
-    children[pidfd] = (pid, message["spawn"])
+    children[pidfd] = (pid, number)
     poller.register(pidfd, select.POLLIN)
 
 
