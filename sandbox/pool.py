@@ -193,7 +193,7 @@ class PoolJudge:
         if isinstance(prepared, CompileFailure):
             return _not_compiled(prepared.output)
         program = _program(prepared, job.code, language, self._tools, memory_mb=job.limits.memory_mb)
-        return _execution(await self._run_once(program, language, job))
+        return _execution(await self._run_once(program, language, job, _turn_after(prepared)))
 
     def _language(self, name: str) -> Language:
         language = languages.find(name)
@@ -245,7 +245,7 @@ class PoolJudge:
                 checking,
                 turn_seconds=self._settings.turn_seconds,
                 tidying=self._tidy,
-                fresh=prepared is not None and not prepared.is_kept,
+                turn=_turn_after(prepared),
             )
             results = await trial.run()
         except NotCompiledError as error:
@@ -318,16 +318,16 @@ class PoolJudge:
         if len(self._failures) > 1024:
             self._failures.popitem(last=False)
 
-    async def _run_once(self, program: Program, language: Language, job: ExecuteJob) -> Outcome:
+    async def _run_once(self, program: Program, language: Language, job: ExecuteJob, turn: Turn) -> Outcome:
         room = Room(_root(language), job.limits.disk_mb * _MIB, _preload(job.code, language))
-        return await self._attempt(Run(program, job.stdin, job.limits), room, may_borrow=True)
+        return await self._attempt(Run(program, job.stdin, job.limits), room, may_borrow=True, turn=turn)
 
-    async def _attempt(self, run: Run, room: Room, *, may_borrow: bool = False) -> Outcome:
+    async def _attempt(self, run: Run, room: Room, *, may_borrow: bool = False, turn: Turn = Turn.LAST) -> Outcome:
         """Run something once, again where the run says nothing."""
         trouble: Exception | None = None
         for attempt in range(_ATTEMPTS):
             try:
-                outcome = await self._in_turn(run, room, may_borrow)
+                outcome = await self._in_turn(run, room, may_borrow, turn)
             except SlotDiedError as error:
                 log.warning("sandbox slot died", extra={"attempt": attempt, "reason": str(error)})
                 trouble = error
@@ -339,10 +339,11 @@ class PoolJudge:
                 return outcome
         raise SandboxUnavailableError(f"no run in {_ATTEMPTS} attempts: {trouble}")
 
-    async def _in_turn(self, run: Run, room: Room, may_borrow: bool) -> Outcome:
+    async def _in_turn(self, run: Run, room: Room, may_borrow: bool, turn: Turn) -> Outcome:
         while True:
             with contextlib.suppress(TakenBackError):
-                async with self._dispatcher.slot(may_borrow=may_borrow) as grant:
+                async with self._dispatcher.slot(may_borrow=may_borrow, turn=turn) as grant:
+                    turn = Turn.BEGUN
                     return await _run_in(grant, run, room)
 
 
@@ -353,6 +354,11 @@ async def _run_in(grant: Grant, run: Run, room: Room) -> Outcome:
             return await submission.run(run)
     finally:
         await submission.close()
+
+
+def _turn_after(prepared: Image | None) -> Turn:
+    """When a program is run: at once where it has just been compiled, in a turn that goes on with that."""
+    return Turn.AT_ONCE if prepared is not None and not prepared.is_kept else Turn.LAST
 
 
 def _root(language: Language) -> str:
@@ -401,7 +407,7 @@ class _Trial:
         *,
         turn_seconds: float,
         tidying: Callable[[asyncio.Task[None]], object],
-        fresh: bool,
+        turn: Turn,
     ) -> None:
         self._dispatcher = dispatcher
         self._job = job
@@ -411,7 +417,7 @@ class _Trial:
         self._checking = checking
         self._turn_seconds = turn_seconds
         self._tidying = tidying  # is given what goes on after the results are known
-        self._turn = Turn.AT_ONCE if fresh else Turn.LAST  # it has been compiled in its turn, which goes on
+        self._turn = turn
         self._decided = asyncio.Event()
         self._lanes = 0
         self._todo = list(range(len(job.tests)))  # a heap: the lowest is run next

@@ -139,6 +139,25 @@ static int write_number(int fd, int64_t number)
     return pwrite(fd, text, length, 0) == length ? 0 : -errno;
 }
 
+/* Page cache, which the kernel gives back when memory is needed; files in a tmpfs are not in it. */
+static int64_t cached(const char *stat)
+{
+    return field(stat, "inactive_file") + field(stat, "active_file");
+}
+
+/* What the run held at most, of all that the group did. Beside another run the limit is further away than its own, and
+ * the page cache may have grown into it. */
+static int64_t peak_of_run(const struct context *context, const struct run *run, int64_t peak)
+{
+    char stat[4096];
+    int64_t over = peak - run->usage_before;
+    if (run->request.slot_bytes != run->request.memory_bytes && read_text(context->stat_fd, stat, sizeof stat) > 0) {
+        int64_t grown = cached(stat) - run->cached_before;
+        over -= grown < 0 ? 0 : grown;
+    }
+    return over < 0 ? 0 : over;
+}
+
 /* Read what the group holds and has done, and set its limit on top of what the idle slot holds. */
 static int64_t count_from_here(const struct context *context, struct run *run)
 {
@@ -156,8 +175,8 @@ static int64_t count_from_here(const struct context *context, struct run *run)
     int64_t failed = read_text(context->stat_fd, stat, sizeof stat);
     if (failed < 0 || run->usage_before < 0 || run->kills_before < 0 || run->cpu_before < -1)
         return -EIO;
-    /* The kernel gives page cache back when memory is needed; files in a tmpfs are not in these. */
-    int64_t held = run->usage_before - field(stat, "inactive_file") - field(stat, "active_file");
+    run->cached_before = cached(stat);
+    int64_t held = run->usage_before - run->cached_before;
     held = held < 0 ? 0 : held;
     run->answer.held_bytes = held;
     int64_t idle = held < request->idle_ceiling_bytes ? held : request->idle_ceiling_bytes;
@@ -173,8 +192,8 @@ static void count_to_here(const struct context *context, struct run *run)
 {
     if (run->answer.held_bytes < 0)
         return;
-    int64_t peak = context->peak_fd < 0 ? 0 : read_number(context->peak_fd), over = peak - run->usage_before;
-    run->answer.peak_bytes = over < 0 ? 0 : over;
+    int64_t peak = context->peak_fd < 0 ? 0 : read_number(context->peak_fd);
+    run->answer.peak_bytes = peak_of_run(context, run, peak);
     int64_t kills = read_field(context->events_fd, "oom_kill") - run->kills_before;
     /* They are counted whichever group ran out of memory, or the machine. Version 2 counts beside them how often it was
      * this one; with version 1 the peak, that of the run there, has come to the limit. */

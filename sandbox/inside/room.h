@@ -78,7 +78,7 @@ struct series {
 
 struct run {
     struct answer answer;
-    int64_t pid, started_ns, usage_before, kills_before, ooms_before, cpu_before, limit_bytes;
+    int64_t pid, started_ns, usage_before, kills_before, ooms_before, cpu_before, limit_bytes, cached_before;
     int64_t printed_bytes; /* by the run before */
     int64_t n_fds, length;
     int32_t fds[MAX_FDS];
