@@ -6,12 +6,15 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from sandbox import runner
 from sandbox.inside import wire
-from sandbox.models import Limits
+from sandbox.models import Limits, Verdict
 from sandbox.runs import Outcome, Program, Room, Run
 from sandbox.slot import Session, Slot
+
+_SHARED_MB: Final = 64  # at most, of what a process holds: the interpreter, and what was imported ahead
 
 
 class JailSlot(Slot):
@@ -73,16 +76,18 @@ class JailSubmission:
         The group tells only what both held. The program had at least what is left when all is taken off that the other
         one can have had.
         """
+        slot_mb = candidate.limits.memory_mb + asserting.limits.memory_mb
         near, far = socket.socketpair()
-        with near, far:
-            first = self._start(candidate, 0, far, slot_mb=candidate.limits.memory_mb + asserting.limits.memory_mb)
-            await asyncio.sleep(0)  # both descriptors are on their way before either copy here is closed
-            second = self._start(asserting, 1, near, slot_mb=0)
-            await asyncio.sleep(0)
+        running: list[asyncio.Task[Outcome]] = []
         try:
-            return _told_apart(candidate.limits, *await asyncio.gather(first, second))
+            with near, far:
+                running.append(self._start(candidate, 0, far, slot_mb=slot_mb))
+                await asyncio.sleep(0)  # both descriptors are on their way before either copy here is closed
+                running.append(self._start(asserting, 1, near, slot_mb=0))
+                await asyncio.sleep(0)
+            return _told_apart(candidate.limits, *await asyncio.gather(*running))
         finally:
-            for task in (first, second):
+            for task in running:
                 task.cancel()
 
     def _start(self, run: Run, room: int, channel: socket.socket, *, slot_mb: int) -> asyncio.Task[Outcome]:
@@ -105,8 +110,13 @@ class JailSubmission:
 
 
 def _told_apart(limits: Limits, candidate: Outcome, asserting: Outcome) -> tuple[Outcome, Outcome]:
-    """The outcomes of two that shared a slot, the first held to its limit of memory."""
-    if candidate.slot_mb - asserting.memory_mb > limits.memory_mb:
-        verdict, message = runner.too_much_memory(limits)
-        candidate = replace(candidate, verdict=verdict, message=message, memory_mb=candidate.slot_mb)
+    """The outcomes of two that shared a slot, each held to the limit of memory that both have."""
+    verdict, message = runner.too_much_memory(limits)
+    held = max(candidate.slot_mb - asserting.memory_mb, candidate.memory_mb - _SHARED_MB)
+    if candidate.slot_mb and held > limits.memory_mb:
+        return replace(candidate, verdict=verdict, message=message), asserting
+    if asserting.unexplained and asserting.memory_mb > limits.memory_mb and candidate.exit_code == 0:
+        # One of both was killed, and it was this one.
+        candidate = replace(candidate, verdict=Verdict.ACCEPTED, message=None)
+        asserting = replace(asserting, verdict=verdict, message=message, unexplained=False)
     return candidate, asserting

@@ -188,7 +188,8 @@ class TestRun:
         if ended == "program_ended":
             return self._result(outcome, Verdict.RUNTIME_ERROR, "ended before the test did")
         if ended == "alone" and not (judged.starved or judged.unexplained):
-            raise BadJobError(f"test {self.index} was {judged.message}, before it asks the program anything")
+            how = judged.message or "over"
+            raise BadJobError(f"test {self.index} was {how}, before it asks the program anything")
         # The asserting side itself ran into a limit, on data that the program gave it.
         verdict = judged.verdict if judged.verdict is not Verdict.ACCEPTED else Verdict.WRONG_ANSWER
         result = self._result(outcome, verdict, f"the test did not complete: {judged.message}")

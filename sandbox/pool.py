@@ -27,6 +27,7 @@ from typing import Final, Protocol
 
 from sandbox import jail, languages, toolchain
 from sandbox.cache import ProgramCache
+from sandbox.coalesce import Coalesced
 from sandbox.dispatch import Dispatcher, Grant, TakenBackError, Turn
 from sandbox.image import Image, ImageGoneError
 from sandbox.inside import wire
@@ -114,7 +115,7 @@ class PoolJudge:
         self._slots: Sequence[Slot] = ()
         self._dispatcher = Dispatcher([])
         self._programs = ProgramCache(settings.cache_dir / "programs", settings.program_cache_mb * _MIB)
-        self._compiling: dict[str, asyncio.Future[Image | CompileFailure]] = {}
+        self._compiling: Coalesced[str, Image | CompileFailure] = Coalesced()
         self._failures: OrderedDict[str, CompileFailure] = OrderedDict()
         self._verdicts = Verdicts(settings.remembered_results, observer)
         self._admitted = 0
@@ -147,6 +148,7 @@ class PoolJudge:
         """End everything that was started."""
         self._problem = "closed"
         await self._verdicts.close()
+        await self._compiling.close()
         await self.settled()
         await self._source.close()
         self._slots = ()
@@ -288,11 +290,7 @@ class PoolJudge:
         found = self._programs.find(key)
         if found is not None:
             return Image(found)
-        if key not in self._compiling:
-            task = asyncio.create_task(self._compile(key, code, language))
-            self._compiling[key] = task
-            task.add_done_callback(lambda _: self._compiling.pop(key, None))
-        return await asyncio.shield(self._compiling[key])
+        return await self._compiling.once(key, lambda: self._compile(key, code, language))
 
     async def _compile(self, key: str, code: str, language: Language) -> Image | CompileFailure:
         source = _encoded(code)
@@ -698,7 +696,7 @@ _IMPORTED_AHEAD: Final = (
 
 
 # Not each mention: many a program has a `queue` or a `subarray` and imports neither.
-_IMPORTING: Final = re.compile(r"(?:import|from).*")
+_IMPORTING: Final = re.compile(r"(?:import|from)(?:\\\n|.)*")
 _WORD: Final = re.compile(r"\w+")
 
 

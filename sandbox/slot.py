@@ -506,6 +506,10 @@ class Session:
         if self._channel.fileno() >= 0:
             self._loop.remove_reader(self._channel.fileno())
         self._channel.close()
+        for asked in self._asked:
+            if not asked.done():
+                asked.set_exception(SlotDiedError("the submission was let go of"))
+        self._asked.clear()
         for _, fd in self._kept.values():
             os.close(fd)
         self._kept.clear()

@@ -8,14 +8,13 @@ Not promised: that a program which draws random numbers would have ended the sam
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from sandbox.cache import ProgramCache
-from sandbox.models import JudgeJob, JudgeResult, Limits, SandboxUnavailableError, TestResult, Verdict
+from sandbox.coalesce import Coalesced
+from sandbox.models import JudgeJob, JudgeResult, Limits, TestResult, Verdict
 
 # Raised when our own judging changes so that a verdict may move: what older versions remembered then counts no more.
 _JUDGING: Final = b"2"
@@ -64,8 +63,7 @@ class Verdicts:
         self._remembered = remembered
         self._observer = observer or Unobserved()
         self._known: OrderedDict[bytes, JudgeResult] = OrderedDict()
-        self._judging: dict[bytes, asyncio.Task[JudgeResult]] = {}
-        self._interested: dict[asyncio.Task[JudgeResult], int] = {}
+        self._judging: Coalesced[bytes, JudgeResult] = Coalesced()
 
     async def once(
         self, key: bytes, job: JudgeJob, judge: Callable[[], Coroutine[Any, Any, JudgeResult]]
@@ -79,47 +77,20 @@ class Verdicts:
             self._known.move_to_end(key)
             self._observer.cache_hit("memory")
             return known
-        task = self._judging.get(key)
-        if task is None:
-            task = asyncio.create_task(judge())
-            self._judging[key] = task
-            task.add_done_callback(lambda done: self._finish(key, job, done))
-        else:
+        if key in self._judging:
             self._observer.cache_hit("coalesced")
-        return await self._joined(key, task)
+        return await self._judging.once(key, lambda: self._judged(key, job, judge))
 
     async def close(self) -> None:
         """End every run that is under way."""
-        tasks = list(self._judging.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._judging.close()
 
-    async def _joined(self, key: bytes, task: asyncio.Task[JudgeResult]) -> JudgeResult:
-        self._interested[task] = self._interested.get(task, 0) + 1
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():
-                raise SandboxUnavailableError("the judge is closing") from None
-            if self._interested[task] == 1:
-                self._judging.pop(key, None)  # whoever comes from here on does not join what is ending
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, Exception):
-                    await task
-            raise
-        finally:
-            self._interested[task] -= 1
-            if not self._interested[task]:
-                del self._interested[task]
-
-    def _finish(self, key: bytes, job: JudgeJob, done: asyncio.Task[JudgeResult]) -> None:
-        if self._judging.get(key) is done:
-            del self._judging[key]
-        if done.cancelled() or done.exception() is not None or not self._remembered:
-            return
-        if depends_on_luck(job, done.result()):
-            return
-        self._known[key] = done.result()
-        while len(self._known) > self._remembered:
-            self._known.popitem(last=False)
+    async def _judged(
+        self, key: bytes, job: JudgeJob, judge: Callable[[], Coroutine[Any, Any, JudgeResult]]
+    ) -> JudgeResult:
+        result = await judge()
+        if self._remembered and not depends_on_luck(job, result):
+            self._known[key] = result
+            while len(self._known) > self._remembered:
+                self._known.popitem(last=False)
+        return result

@@ -23,9 +23,10 @@ import collections
 import contextlib
 import dis
 import importlib
+import itertools
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NoReturn
 
 from sandbox.inside import plain
@@ -42,6 +43,14 @@ _PREDICATES: Final = frozenset(
     for name in dir(kind)
     if name.startswith("is") or name in ("startswith", "endswith")
 )
+
+
+_LOADS: Final = ("LOAD_NAME", "LOAD_GLOBAL")
+_PLAIN_ATTRIBUTES: Final = frozenset(
+    name
+    for kind in (str, bytes, bytearray, int, float, complex, list, tuple, dict, set, frozenset, range)
+    for name in dir(kind)
+) | {"__name__", "__doc__"}
 
 
 class NeedsObjectsError(BaseException):
@@ -188,7 +197,9 @@ class _Test(Peer):
         self._constants: list[str] = []  # the program's names that stand for plain data, and may change
         self._references: dict[int, _Reference] = {}
         self._exceptions: dict[int, type[Exception]] = {}
+        self._coroutines: list[tuple[object, int]] = []
         self._answering = 0
+        self.uses_objects = False
 
     def count(self) -> None:
         """An assertion held."""
@@ -203,12 +214,11 @@ class _Test(Peer):
         """Give the test the names it mentions and does not define."""
         mentioned = {name for name in _mentioned(code) if not name.startswith("__")}
         mentioned |= {fn_name} if fn_name is not None else set()
-        outcome = self.ask("names", sorted(mentioned))
-        answered = outcome[1] if outcome[0] == "returned" and type(outcome[1]) is dict else {}
-        # Decided by the test alone: a program that answers more than it was asked must not reach what judges it.
+        # Decided by the test alone: a program must not reach what judges it.
         only_builtins = all(hasattr(builtins, name) for name in mentioned)
         wanted = {name for name in mentioned if only_builtins or name == fn_name or not hasattr(builtins, name)}
-        self.offered = {name: answered[name] for name in wanted if name in answered}
+        self.uses_objects = _uses_objects(code)
+        self.offered = self._named_in_the_program(wanted)
         self._namespace = namespace
         namespace.update(self.offered)
         for name in _modules_used(code):
@@ -220,18 +230,36 @@ class _Test(Peer):
         plain_names = (name for name, value in self.offered.items() if not isinstance(value, _Reference))
         self._constants = [name for name in plain_names if name not in bound]
         solution = types.ModuleType(_SOLUTION)
-        solution.__dict__.update(self.offered)
+        solution.__dict__.update(self.offered, __getattr__=self._of_the_module)
         sys.modules[_SOLUTION] = solution
         self.is_alone = all(isinstance(value, _Reference) for value in self.offered.values())
         if self.is_alone:
             self._say({"ended": "alone"})
 
+    def wait_for_answer(self) -> None:
+        """What the program says reaches the test from here on."""
+        if self.is_alone:
+            self.is_alone = False
+            self._say({})
+
     def refresh(self) -> None:
-        """Read the program's globals again: a call may have changed them."""
+        """Read the program's globals again: whatever it was asked may have changed them."""
         if self._constants:
-            outcome = self.ask("names", self._constants)
-            if outcome[0] == "returned" and type(outcome[1]) is dict:
-                self._namespace.update({name: outcome[1][name] for name in self._constants if name in outcome[1]})
+            self._namespace.update(self._named_in_the_program(self._constants))
+
+    def _named_in_the_program(self, names: Iterable[str]) -> dict[str, object]:
+        """What the program calls so, as far as it does; nothing that it was not asked for."""
+        outcome = self.ask("names", sorted(names))
+        answered = outcome[1] if outcome[0] == "returned" and type(outcome[1]) is dict else {}
+        return {name: answered[name] for name in names if name in answered}
+
+    def _of_the_module(self, name: str) -> object:
+        """What the test takes from the module by name, be it called like a built-in or not."""
+        if not name.startswith("__"):
+            self.asked += 1
+            for value in self._named_in_the_program([name]).values():
+                return value
+        raise AttributeError(f"module {_SOLUTION!r} has no attribute {name!r}")
 
     def reply_to(self, message: Any) -> None:
         _, operation, index, *operands = message
@@ -258,6 +286,9 @@ class _Test(Peer):
     def cross(self, value: object) -> bytes | None:
         if isinstance(value, _Reference):
             return plain.extension(plain.dumps(("yours", value._index)))
+        for coroutine, index in self._coroutines:
+            if coroutine is value:
+                return plain.extension(plain.dumps(("yours", index)))
         return super().cross(value)
 
     def name(self, value: object) -> tuple[object, ...] | None:
@@ -268,7 +299,7 @@ class _Test(Peer):
         # What the program asked for, or made itself, may be of any kind: it gets a name that tells it nothing.
         if self._answering or isinstance(value, functions) or type(value) in self._exceptions.values():
             return "mine", self.keep(value), named
-        if isinstance(value, collections.abc.Iterator):
+        if isinstance(value, collections.abc.Iterator) or (isinstance(value, Exception) and _is_the_programs(value)):
             return "mine", self.keep(value), named
         raise self.needs(f"the test passes an object of type {type(value).__name__!r} to the program")
 
@@ -280,7 +311,8 @@ class _Test(Peer):
         if kind == "exception" and len(rest) == 2:
             return self._exception(index, *rest)
         if kind == "coroutine":
-            return self._coroutine(index)
+            self._coroutines.append((self._coroutine(index), index))
+            return self._coroutines[-1][0]
         if kind not in _KINDS:
             raise self.lost("unknown kind of reference")
         known = self._references.get(index)
@@ -311,13 +343,11 @@ class _Test(Peer):
     def question(self, *question: object) -> Any:
         """Ask the program; raise what it raised."""
         self.asked += 1
-        if self.is_alone:
-            self.is_alone = False
-            self._say({})
         try:
             outcome, *rest = self.ask(*question)
         except plain.NotPlainError as error:
             raise self.needs(f"the test passes what cannot cross: {error}") from None
+        self.refresh()
         if outcome == "returned":
             return rest
         kind, arguments, attributes = rest
@@ -369,7 +399,6 @@ class _Reference:
         if type(changed) is list and len(changed) == len(given):
             for old, new in zip(given, changed, strict=True):
                 _refresh(old, new)
-        self._test.refresh()
         return given[itself] if type(itself) is int and 0 <= itself < len(given) else returned
 
     def __getattr__(self, name: str) -> object:
@@ -395,8 +424,13 @@ class _Reference:
         return not self == other
 
     def _undecidable(self, what: str, other: object = None) -> None:
-        """What a test asks of objects it made itself it asks of every program; of a returned one, only of this."""
-        if any(isinstance(side, _Reference) and side._made_by_test is not None for side in (self, other)):
+        """What a test asks of objects it made itself it asks of every program; of a returned one, only of this.
+
+        That it makes objects is told by the test alone: it asks about two, or uses one as no plain data is used. Else
+        a class where a function was to be written would be a way not to be judged.
+        """
+        objects = [side for side in (self, other) if isinstance(side, _Reference)]
+        if any(one._made_by_test for one in objects) and (len(objects) == 2 or self._test.uses_objects):
             raise self._test.needs(f"the test asks whether an object is {what}")
 
 
@@ -493,12 +527,9 @@ class _Class(_Object):
 
     @property
     def _is_expected(self) -> bool:
-        """Whether the test itself takes this for a class, by how it spells the name: no program decides that.
-
-        Else a class where a function was to be written would be a way not to be judged.
-        """
-        names = [name for name, offered in self._test.offered.items() if offered is self]
-        return any(name.lstrip("_")[:1].isupper() for name in names)
+        """Whether the test itself takes this for a class, by how it spells the name: no program decides that."""
+        names = [name.strip("_") for name, offered in self._test.offered.items() if offered is self]
+        return any(name[:1].isupper() and "_" not in name for name in names)
 
     def __instancecheck__(self, instance: object) -> bool:
         return isinstance(instance, _Reference) and self._ask_of("isinstance", instance)
@@ -574,16 +605,35 @@ for _name in f"eq ne {_COMPARISONS} {_OPERATORS}".split():
     setattr(_Valued, f"__{_name}__", _of_the_value(_name))
 
 
-def _mentioned(code: types.CodeType) -> Iterator[str]:
+def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
     for part in _parts(code):
-        yield from part.co_names
+        yield from dis.get_instructions(part)
+
+
+def _mentioned(code: types.CodeType) -> set[str]:
+    """Names that the test looks up, its own globals among them."""
+    return {str(one.argval) for one in _instructions(code) if one.opname in ("LOAD_NAME", "LOAD_GLOBAL")}
+
+
+def _uses_objects(code: types.CodeType) -> bool:
+    """Whether the test uses something as no plain data is used, and no module: attributes of objects, their classes."""
+    unittest: Any = sys.modules.get("unittest")
+    known = _PLAIN_ATTRIBUTES | (set(dir(unittest.TestCase)) if unittest is not None else set())
+    following = list(_instructions(code))
+    pairs = list(itertools.pairwise(following))
+    modules = (sys.stdlib_module_names | _ALIASES.keys()) - _bound(code)
+    modules |= {after.argval for one, after in pairs if one.opname == "IMPORT_NAME"}
+    for one, after in pairs:
+        of_a_module = one.opname in _LOADS and one.argval in modules
+        takes = after.opname in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR") and after.argval not in known
+        if (takes and not of_a_module) or (after.opname in _LOADS and after.argval in ("isinstance", "issubclass")):
+            return True
+    return False
 
 
 def _bound(code: types.CodeType) -> set[str]:
     """Names that the test itself gives a meaning to."""
-    stores = ("STORE_NAME", "STORE_GLOBAL")
-    parts = _parts(code)
-    return {str(one.argval) for part in parts for one in dis.get_instructions(part) if one.opname in stores}
+    return {str(one.argval) for one in _instructions(code) if one.opname in ("STORE_NAME", "STORE_GLOBAL")}
 
 
 def _modules_used(code: types.CodeType) -> set[str]:
@@ -595,7 +645,7 @@ def _modules_used(code: types.CodeType) -> set[str]:
             if (
                 instruction.opname in ("LOAD_ATTR", "LOAD_METHOD")
                 and previous is not None
-                and previous.opname in ("LOAD_NAME", "LOAD_GLOBAL")
+                and previous.opname in _LOADS
             ):
                 used.add(str(previous.argval))
             previous = instruction

@@ -38,6 +38,7 @@ class Peer:
             if self._depth > _MAX_NESTED_CALLS:
                 raise RecursionError("calls back and forth nested too deep")
             self._send(("ask", *question))
+            self.wait_for_answer()
             while True:
                 message = self._receive()
                 if message[0] == "answer":
@@ -45,6 +46,9 @@ class Peer:
                 self.reply_to(message)
         finally:
             self._depth -= 1
+
+    def wait_for_answer(self) -> None:
+        """Called when a question is sent and not answered yet."""
 
     def serve(self) -> None:
         """Answer until the far side hangs up."""

@@ -15,6 +15,8 @@ from typing import Any, Final
 from sandbox.inside import plain, values
 from sandbox.inside.peer import Peer
 
+_MAX_GLOBAL_BYTES: Final = 16 * 1024 * 1024
+
 
 def serve(fd: int, namespace: dict[str, Any]) -> None:
     """Answer questions about the names in `namespace`."""
@@ -51,7 +53,15 @@ class _Program(Peer):
             self.send_answer("raised", known, (str(error),), {})
 
     def _on_names(self, names: list[str]) -> tuple[dict[str, object]]:
-        return ({name: self._namespace[name] for name in names if name in self._namespace},)
+        return ({name: self._as_it_can(self._namespace[name]) for name in names if name in self._namespace},)
+
+    def _as_it_can(self, value: object) -> object:
+        """A global as it is, or where it cannot cross by value as an object: one must not take the others along."""
+        try:
+            plain.dumps(value, max_bytes=_MAX_GLOBAL_BYTES, extend=self.cross)
+        except (plain.NotPlainError, RecursionError, MemoryError):
+            return _Opaque(value)
+        return value
 
     def _on_call(self, target: int, arguments: list[Any], named: dict[str, Any]) -> tuple[object, ...]:
         given = [*arguments, *named.values()]
@@ -124,6 +134,8 @@ class _Program(Peer):
     def name(self, value: object) -> tuple[object, ...] | None:
         if isinstance(value, _Theirs):
             return "yours", value.index
+        if isinstance(value, _Opaque):
+            return "object", self.keep(value.value), "object", _truth(value.value)
         if isinstance(value, type) and issubclass(value, Exception):
             return "exception", self.keep(value), value.__name__, _ancestors(value)
         if isinstance(value, types.CoroutineType):
@@ -201,6 +213,13 @@ def _is_function(value: object) -> bool:
     return isinstance(value, (types.FunctionType, types.BuiltinFunctionType, types.MethodType)) or (
         callable(value) and hasattr(value, "__wrapped__")
     )
+
+
+class _Opaque:
+    """A value that does not cross itself."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
 
 
 class _Theirs:

@@ -44,6 +44,11 @@ HONEST = {
     "classes and their instances": ("class A: pass\nclass B(A): pass\ndef make(): return B()", "assert issubclass(B, A) and not issubclass(A, B) and isinstance(B(), A) and isinstance(make(), B) and not isinstance(A(), B) and not isinstance(3, A)"),
     "iterators and generators given": ("def f(it): return sum(it)", "assert f(iter([1,2,3]))==6 and f(x*x for x in [1,2,3])==14 and f(map(int, '123')) == 6"),
     "a test that asks for the module": ("def f(x): return x + 1", "from solution import f\nimport solution\nassert f(1) == 2 and solution.f(2) == 3"),
+    "a name of a built-in": ("def pow(a, b): return a ** b + 1\ndef sum(*a): return 7", "from solution import pow\nimport solution\ndef test_one():\n    assert pow(2, 3) == 9 and solution.sum(1, 2) == 7 and sum([1, 2]) == 3"),
+    "a name that is made up": ("def foo(x): return x", "import solution\nassert getattr(solution, 'f' + 'oo')(1) == 1 and not hasattr(solution, 'bar')"),
+    "a global that cannot cross": ("node = None\nfor _ in range(300): node = [node]\ncount = []\ncount.append(count)\nsieve = bytearray(200 << 20)\ndef f(a): return a", "node = 3\nsieve = [1]\nassert f(node) == 3 and [1].count(1) == 1 and f(sieve) == [1]"),
+    "globals that a context manager changes": ("from contextlib import contextmanager\nL = []\n@contextmanager\ndef cm():\n    L.append('in')\n    yield 5\n    L.append('out')\ndef g():\n    L.append('g')\n    yield 1", "with cm() as x:\n    assert x == 5 and L == ['in']\nassert L == ['in', 'out'] and list(g()) == [1] and L[2:] == ['g']"),
+    "a coroutine on its way back": ("import asyncio\nasync def f(x): return x + 1\ndef run(c): return asyncio.run(c)", "assert run(f(1)) == 2"),
     "test functions that nobody calls": ("def f(x): return x + 1", "def test_one():\n    assert f(1) == 2\ndef test_two():\n    assert f(2) == 3"),
     "test cases that nobody runs": ("def f(x): return x + 1", "import unittest\nclass T(unittest.TestCase):\n    def test_one(self): self.assertEqual(f(1), 2)"),
     "test cases that run themselves": ("def f(x): return x + 1", "import unittest\nclass T(unittest.TestCase):\n    def test_one(self): self.assertEqual(f(1), 2)\nif __name__ == '__main__':\n    unittest.main()"),
@@ -86,6 +91,25 @@ LIARS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("code", "source"),
+    [
+        pytest.param("class Find_Max:\n    def __init__(s, *a): pass", "assert Find_Max([1,2]) == 2", id="a class with the name of a function"),
+        pytest.param("class Average:\n    def __init__(s, *a): pass", "import math\nassert abs(Average([1,2]) - 1.5) < 1e-6 and math.isclose(Average([1,2]), 1.5)", id="one whose name could be a class's"),
+        pytest.param("class Check:\n    def __init__(s, *a): pass\n    def __bool__(s): return True", "assert Check('a b'.split())", id="one that is asked for its truth"),
+        pytest.param("class Sum:\n    def __init__(s, *a): pass", "import unittest\nclass T(unittest.TestCase):\n    def test_one(self): self.assertEqual(Sum(1), 2)", id="one in a test case"),
+        pytest.param("async def encode(s): return s\ndef decode(s): return s", "assert decode(encode('abc')) == 'abc'", id="a coroutine that comes back"),
+        pytest.param("def f(x): raise ValueError(x)\ndef g(x): return x", "try: r = f(1)\nexcept Exception as e: r = e\nassert g(r) == 1", id="an exception that comes back"),
+        pytest.param("def g(x): return x", "from solution import f\nassert f(1) == 1", id="nothing to import"),
+        pytest.param("sorted = abs = len = set = lambda *a: 2", "from solution import *\nassert len([1,2,3]) == f(3)", id="tools of the test's, imported with all"),
+    ],
+)  # fmt: skip
+def test_a_program_does_not_make_a_test_one_that_cannot_be_judged(bench: Bench, code: str, source: str) -> None:
+    """What a test needs is told by the test."""
+    result = asserted(bench, code, source)
+    assert result.verdict in (Verdict.WRONG_ANSWER, Verdict.RUNTIME_ERROR), result
+
+
 @pytest.mark.parametrize("liar", LIARS.values(), ids=LIARS)
 @pytest.mark.parametrize("source", WRONG.values(), ids=WRONG)
 def test_a_liar_is_neither_accepted_nor_unjudged(bench: Bench, liar: str, source: str) -> None:
@@ -104,9 +128,10 @@ def test_a_liar_is_neither_accepted_nor_unjudged(bench: Bench, liar: str, source
         pytest.param("from unittest.mock import patch\nwith patch('builtins.input', return_value='4'): assert f(1) == 2", id="replaces a built-in"),
         pytest.param("class Sub(P): pass\nassert Sub(1).x == 1", id="derives from the program's class"),
         pytest.param("assert P(1) == P(1)", id="needs the program's equality"),
-        pytest.param("assert round(P(1)) == 1", id="needs the program's rounding"),
+        pytest.param("p = P(1)\nassert p.x == 1 and round(p) == 1", id="needs the program's rounding"),
         pytest.param("assert P(1) @ P(2) == 1", id="needs the program's product"),
-        pytest.param("assert 1 in P(1)", id="needs the program's membership"),
+        pytest.param("assert isinstance(P(1), P) and 1 in P(1)", id="needs the program's membership"),
+        pytest.param("import math\nassert math.floor(P(1).x) == P(1)", id="needs the program's equality with a number"),
         pytest.param("try:\n    P(1) == P(1)\nexcept BaseException: pass", id="hides that it needs it"),
         pytest.param("class Node: pass\nassert f(Node()) is None", id="passes an object of its own"),
         pytest.param("x = []\nfor _ in range(150): x = [x]\nassert f(x) == x", id="passes what nests too deep"),

@@ -205,6 +205,49 @@ def test_a_cancelled_call_ends_its_program(settings: LocalSettings) -> None:
     asyncio.run(scenario())
 
 
+def test_what_nobody_waits_for_is_not_compiled(settings: LocalSettings) -> None:
+    """Nor does it keep its place in the line; and whoever still waits gets it."""
+
+    async def scenario() -> None:
+        async with started(replace(settings, workers=1)) as judge:
+            salt = time.time_ns()
+            programs = settings.cache_dir / "programs"
+            before = set(programs.iterdir())
+            jobs = [doubling(f"{DOUBLE_CPP} // {salt} {number}", 1, language="cpp") for number in range(3)]
+            jobs.append(replace(jobs[2], tests=jobs[2].tests * 2))
+            calls = [asyncio.create_task(judge.judge(job)) for job in jobs]
+            await until(lambda: judge.health().facts["waiting"] == "2")
+            for call in calls[:3]:
+                call.cancel()
+            await asyncio.gather(*calls[:3], return_exceptions=True)
+            assert (await calls[3]).verdict is Verdict.ACCEPTED
+            await judge.settled()
+            assert (judge.health().facts["busy"], judge.health().facts["waiting"]) == ("0", "0")
+            assert len(set(programs.iterdir()) - before) == 1
+
+    asyncio.run(scenario())
+
+
+def test_an_assertion_that_is_given_up_leaves_nothing(settings: LocalSettings) -> None:
+    """Whenever that is: no task, and no descriptor."""
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            job = JudgeJob("def f(x): return x", "python", (AssertTest("import time\ntime.sleep(1)\nassert f(1)"),))
+            tasks, descriptors = len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
+            for steps in range(40):
+                call = asyncio.create_task(judge.judge(job))
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                call.cancel()
+                await asyncio.gather(call, return_exceptions=True)
+            await judge.settled()
+            assert len(asyncio.all_tasks()) == tasks
+            assert len(os.listdir("/proc/self/fd")) == descriptors
+
+    asyncio.run(scenario())
+
+
 def test_one_of_two_equal_calls_may_be_cancelled(settings: LocalSettings) -> None:
     """The other still gets its result."""
 
