@@ -348,8 +348,7 @@ def _check_assertions(index: int, test: AssertTest, job: JudgeJob) -> None:
     if not any(isinstance(node, (ast.Assert, ast.Raise, ast.Call)) for node in nodes):
         raise BadJobError(f"test {index} asserts nothing")
     runs_something = any(
-        not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign))
-        and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        not isinstance(node, _DEFINING) and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
         for node in tree.body
     )
     if not runs_something and not any(_is_run_for_us(node, job.fn_name) for node in tree.body):
@@ -365,10 +364,12 @@ def _parsed(source: str) -> ast.Module:
 
 
 def _is_run_for_us(node: ast.stmt, fn_name: str | None) -> bool:
-    """What whoever runs a test calls: `check` with the function, functions named `test…`, test cases."""
+    """What whoever runs a test calls: `check` with the function, functions `test…`, classes `Test…`, test cases."""
     if isinstance(node, ast.FunctionDef):
         return node.name.startswith("test") or (node.name == "check" and fn_name is not None)
-    return isinstance(node, ast.ClassDef) and any("TestCase" in ast.unparse(base) for base in node.bases)
+    if not isinstance(node, ast.ClassDef):
+        return isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test")
+    return node.name.startswith("Test") or any("TestCase" in ast.unparse(base) for base in node.bases)
 
 
 # Tools that look at, or replace, what a program prints, reads or calls, in its own process.
@@ -378,6 +379,10 @@ _REACHING: Final = frozenset(
 
 
 _STREAMS: Final = ("stdin", "stdout", "stderr")
+_DEFINING: Final = (
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
+    *(ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign),
+)
 
 
 def _reaches_into_the_process(tree: ast.Module) -> bool:

@@ -35,6 +35,7 @@ from sandbox.inside.peer import FarSideGoneError, Peer
 # Modules that tests name without importing them, beside those of the standard library.
 _ALIASES: Final = {"np": "numpy", "numpy": "numpy"}
 _COUNTER: Final = "__asserted__"
+_BEGUN: Final = "__begun__"
 _SOLUTION: Final = "solution"  # the module that tests may import the program's names from
 # Answers of built-in types that a test takes for granted; an object that it did not make may not give them.
 _PREDICATES: Final = frozenset(
@@ -46,11 +47,17 @@ _PREDICATES: Final = frozenset(
 
 
 _LOADS: Final = ("LOAD_NAME", "LOAD_GLOBAL")
+_TAKES: Final = ("LOAD_ATTR", "LOAD_METHOD")
 _PLAIN_ATTRIBUTES: Final = frozenset(
     name
     for kind in (str, bytes, bytearray, int, float, complex, list, tuple, dict, set, frozenset, range)
     for name in dir(kind)
-) | {"__name__", "__doc__"}
+) | {"__name__", "__doc__", "tolist", "shape", "dtype", "all", "any", "sum", "item", "flatten"}
+
+
+# Kinds that are changed in place, so that whoever has one sees it, and questions after which globals are looked at.
+_CHANGING: Final = (list, bytearray, dict, set, collections.Counter, collections.OrderedDict, collections.deque)
+_CHANGING_QUESTIONS: Final = ("call", "run", "enter", "exit", "set", "put", "drop")
 
 
 class NeedsObjectsError(BaseException):
@@ -58,13 +65,23 @@ class NeedsObjectsError(BaseException):
 
 
 def compiled(source: bytes, filename: str) -> types.CodeType:
-    """The test's code, with a count of the assertions that held. Raises what the compiler raises."""
+    """The test's code, which tells of assertions that held and of test functions that run. Raises as compilers do."""
     import ast  # imported ahead for submissions with assertions; other forks would pay for it
 
     class Counting(ast.NodeTransformer):
         def visit_Assert(self, node: ast.Assert) -> list[ast.stmt]:
             counted = ast.Expr(ast.Call(ast.Name(_COUNTER, ast.Load()), [], []))
             return [node, ast.copy_location(counted, node)]
+
+        def visit_FunctionDef(self, node: Any) -> ast.AST:
+            self.generic_visit(node)
+            if node.name.startswith("test"):
+                line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+                begun = ast.Expr(ast.Call(ast.Name(_BEGUN, ast.Load()), [ast.Constant(line)], []))
+                node.body.insert(0, ast.copy_location(begun, node.body[0]))
+            return node  # type: ignore[no-any-return]
+
+        visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - as the base has it
 
     tree = Counting().visit(ast.parse(source, filename))
     code = compile(ast.fix_missing_locations(tree), filename, "exec", dont_inherit=True)
@@ -82,7 +99,7 @@ def run_assertions(
     """
     test = _Test(fd, say)
     main = types.ModuleType("__main__")
-    main.__dict__.update(__builtins__=dict(vars(builtins)), **{_COUNTER: test.count})
+    main.__dict__.update(__builtins__=dict(vars(builtins)), **{_COUNTER: test.count, _BEGUN: test.begun.add})
     sys.modules["__main__"] = main
     try:
         test.fill(main.__dict__, code, fn_name)
@@ -95,7 +112,7 @@ def run_assertions(
     except FarSideGoneError:
         return {"ended": "program_ended"}
     except BaseException as error:  # noqa: BLE001 - the test's or the program's; how it completes is told below
-        if not _left_well(error):
+        if not _left_well(error) and not test.gone and test.needed is None:  # those are told below
             ended = "broken" if test.is_alone and isinstance(error, MemoryError) else _ended_by(error)
             return {"ended": ended, "message": _describe(error)}
     return _completed(test)
@@ -109,6 +126,7 @@ def run_together(namespace: dict[str, Any], source: str, fn_name: str | None) ->
         counted[0] += 1
 
     namespace[_COUNTER] = count
+    namespace[_BEGUN] = lambda line: None
     code = compiled(source.encode(), "<test>")
     try:
         exec(code, namespace)  # noqa: S102 - the task's own test
@@ -133,17 +151,56 @@ def _run_what_waits(namespace: dict[str, Any], code: types.CodeType, test: _Test
         if fn_name is None or fn_name not in test.offered:
             raise _NoFunctionError
         check(test.offered[fn_name])
-    if test.asked:
-        return
+    unittest: Any = sys.modules.get("unittest")  # who never imported it has no test cases
     for name, value in list(namespace.items()):
         if isinstance(value, types.FunctionType) and name.startswith("test") and not value.__code__.co_argcount:
-            value()
-    unittest: Any = sys.modules.get("unittest")  # who never imported it has no test cases
-    if unittest is not None:
-        result = unittest.TestResult()
-        unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"]).run(result)
-        for _, trace in [*result.failures, *result.errors]:
-            raise AssertionError(trace.strip().rpartition("\n")[2])
+            _run_test(value, test)
+        if isinstance(value, type) and value.__module__ == "__main__":
+            if unittest is not None and issubclass(value, unittest.TestCase):
+                _run_case(unittest, value, test)
+            elif name.startswith("Test") and "__init__" not in vars(value):
+                _run_class(value, test)
+
+
+def _run_test(function: Callable[[], object], test: _Test) -> None:
+    """Run a test function or method, unless the test has run it itself."""
+    if _line_of(function) not in test.begun:
+        returned = function()
+        if isinstance(returned, types.CoroutineType):
+            importlib.import_module("asyncio").run(returned)
+
+
+def _line_of(function: Any) -> int | None:
+    code = getattr(function, "__code__", None) or getattr(getattr(function, "__func__", None), "__code__", None)
+    return getattr(code, "co_firstlineno", None)
+
+
+def _run_class(kind: type, test: _Test) -> None:
+    """Run the methods of a class as pytest does."""
+    for name in [name for name in dir(kind) if name.startswith("test") and callable(getattr(kind, name))]:
+        if _line_of(getattr(kind, name)) in test.begun:
+            continue
+        instance = kind()
+        for around in ("setup_method", "teardown_method"):
+            prepare = getattr(instance, around, None)
+            if around.startswith("teardown"):
+                _run_test(getattr(instance, name), test)
+            if prepare is not None:
+                prepare(*[getattr(instance, name)][: prepare.__code__.co_argcount - 1])
+
+
+def _run_case(unittest: Any, case: Any, test: _Test) -> None:
+    """Run the methods of a test case that the test has not run itself."""
+    names = unittest.defaultTestLoader.getTestCaseNames(case)
+    waiting = [case(name) for name in names if _line_of(getattr(case, name)) not in test.begun]
+    result = unittest.TestResult()
+    unittest.TestSuite(waiting).run(result)
+    if test.gone or test.needed is not None:
+        return  # whatever became of that
+    for _, trace in [*result.failures, *result.errors]:
+        raise AssertionError(trace.strip().rpartition("\n")[2])
+    if result.unexpectedSuccesses:
+        raise AssertionError("unexpected success")
 
 
 def _left_well(error: BaseException) -> bool:
@@ -192,13 +249,15 @@ class _Test(Peer):
         self.is_alone = False
         self.offered: dict[str, object] = {}
         self.asked = 0  # questions to the program, and assertions that held
+        self.begun: set[int] = set()  # first lines of the test functions that ran
         self.needed: str | None = None
         self._namespace: dict[str, Any] = {}
-        self._constants: list[str] = []  # the program's names that stand for plain data, and may change
+        self._module: dict[str, Any] = {}  # what the test may import
         self._references: dict[int, _Reference] = {}
         self._exceptions: dict[int, type[Exception]] = {}
         self._coroutines: list[tuple[object, int]] = []
         self._answering = 0
+        self._asked_of: _Reference | None = None
         self.uses_objects = False
 
     def count(self) -> None:
@@ -226,12 +285,10 @@ class _Test(Peer):
             if module in sys.stdlib_module_names or module in _ALIASES.values():
                 with contextlib.suppress(ImportError):  # the test hears of it where it uses it
                     namespace[name] = importlib.import_module(module)
-        bound = _bound(code)
-        plain_names = (name for name, value in self.offered.items() if not isinstance(value, _Reference))
-        self._constants = [name for name in plain_names if name not in bound]
         solution = types.ModuleType(_SOLUTION)
         solution.__dict__.update(self.offered, __getattr__=self._of_the_module)
         sys.modules[_SOLUTION] = solution
+        self._module = solution.__dict__
         self.is_alone = all(isinstance(value, _Reference) for value in self.offered.values())
         if self.is_alone:
             self._say({"ended": "alone"})
@@ -243,21 +300,35 @@ class _Test(Peer):
             self._say({})
 
     def refresh(self) -> None:
-        """Read the program's globals again: whatever it was asked may have changed them."""
-        if self._constants:
-            self._namespace.update(self._named_in_the_program(self._constants))
+        """Take over what has become of the program's globals, where the test has put nothing else in their place."""
+        placed = {name: value for name, value in self.offered.items() if not isinstance(value, _Reference)}
+        if not placed:
+            return
+        for name, value in self._named_in_the_program(placed, "changed").items():
+            old = placed[name]
+            if type(old) is type(value) and type(old) in _CHANGING:
+                _refresh(old, value)
+                continue
+            self.offered[name] = value
+            for names in (self._namespace, self._module):
+                if names.get(name) is old:
+                    names[name] = value
 
-    def _named_in_the_program(self, names: Iterable[str]) -> dict[str, object]:
+    def _named_in_the_program(self, names: Iterable[str], operation: str = "names") -> dict[str, object]:
         """What the program calls so, as far as it does; nothing that it was not asked for."""
-        outcome = self.ask("names", sorted(names))
+        outcome = self.ask(operation, sorted(names))
         answered = outcome[1] if outcome[0] == "returned" and type(outcome[1]) is dict else {}
-        return {name: answered[name] for name in names if name in answered}
+        found = {name: answered[name] for name in names if name in answered}
+        for value in found.values():
+            if isinstance(value, (_Function, _Class)):
+                object.__setattr__(value, "_known_to_test", True)
+        return found
 
     def _of_the_module(self, name: str) -> object:
         """What the test takes from the module by name, be it called like a built-in or not."""
         if not name.startswith("__"):
-            self.asked += 1
             for value in self._named_in_the_program([name]).values():
+                self.offered[name] = self._module[name] = value
                 return value
         raise AttributeError(f"module {_SOLUTION!r} has no attribute {name!r}")
 
@@ -301,7 +372,10 @@ class _Test(Peer):
             return "mine", self.keep(value), named
         if isinstance(value, collections.abc.Iterator) or (isinstance(value, Exception) and _is_the_programs(value)):
             return "mine", self.keep(value), named
-        raise self.needs(f"the test passes an object of type {type(value).__name__!r} to the program")
+        why = f"the test passes an object of type {type(value).__name__!r} to the program"
+        if self._asked_of is not None and not self._asked_of._known_to_test:
+            raise TypeError(why)  # it came from the program, where another would have returned something else
+        raise self.needs(why)
 
     def named(self, kind: str, index: Any, *rest: Any) -> object:
         if kind == "yours":
@@ -343,11 +417,13 @@ class _Test(Peer):
     def question(self, *question: object) -> Any:
         """Ask the program; raise what it raised."""
         self.asked += 1
+        self._asked_of = self._references.get(question[1]) if len(question) > 1 and type(question[1]) is int else None
         try:
             outcome, *rest = self.ask(*question)
         except plain.NotPlainError as error:
             raise self.needs(f"the test passes what cannot cross: {error}") from None
-        self.refresh()
+        if question[0] in _CHANGING_QUESTIONS or (question[0] == "next" and rest[:1] != [True]):
+            self.refresh()
         if outcome == "returned":
             return rest
         kind, arguments, attributes = rest
@@ -378,6 +454,7 @@ class _Reference:
     _test: _Test
     _index: int
     _made_by_test: _Reference | None
+    _known_to_test: bool  # by a name, or as an object that it made, or as what belongs to one of these
     _truth: bool | None
 
     def __init__(self, test: _Test, index: int, name: str = "", truth: bool | None = None) -> None:
@@ -386,6 +463,7 @@ class _Reference:
             ("_index", index),
             ("__name__", str(name)),
             ("_made_by_test", None),
+            ("_known_to_test", False),
             ("_truth", truth),
         ):
             object.__setattr__(self, attribute, value)
@@ -406,7 +484,10 @@ class _Reference:
             raise AttributeError(name)
         if name in _PREDICATES and self._made_by_test is None and isinstance(self, _Object):
             raise AttributeError(f"the program's own object has no {name!r} here")
-        return self._ask("get", name)
+        value = self._ask("get", name)
+        if isinstance(value, _Function) and self._known_to_test:
+            object.__setattr__(value, "_known_to_test", True)
+        return value
 
     def __setattr__(self, name: str, value: object) -> None:
         self._ask("set", name, value)
@@ -523,15 +604,17 @@ class _Class(_Object):
         made = super().__call__(*arguments, **named)
         if isinstance(made, _Object) and self._is_expected:
             object.__setattr__(made, "_made_by_test", self)
+            object.__setattr__(made, "_known_to_test", True)
         return made
 
     @property
     def _is_expected(self) -> bool:
         """Whether the test itself takes this for a class, by how it spells the name: no program decides that."""
-        names = [name.strip("_") for name, offered in self._test.offered.items() if offered is self]
-        return any(name[:1].isupper() and "_" not in name for name in names)
+        names = [name for name, offered in self._test.offered.items() if offered is self]
+        return any(name.lstrip("_")[:1].isupper() for name in names)
 
     def __instancecheck__(self, instance: object) -> bool:
+        self._test.uses_objects = True
         return isinstance(instance, _Reference) and self._ask_of("isinstance", instance)
 
     def __subclasscheck__(self, kind: object) -> bool:
@@ -607,7 +690,7 @@ for _name in f"eq ne {_COMPARISONS} {_OPERATORS}".split():
 
 def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
     for part in _parts(code):
-        yield from dis.get_instructions(part)
+        yield from (one for one in dis.get_instructions(part) if one.opname != "EXTENDED_ARG")
 
 
 def _mentioned(code: types.CodeType) -> set[str]:
@@ -617,17 +700,19 @@ def _mentioned(code: types.CodeType) -> set[str]:
 
 def _uses_objects(code: types.CodeType) -> bool:
     """Whether the test uses something as no plain data is used, and no module: attributes of objects, their classes."""
-    unittest: Any = sys.modules.get("unittest")
-    known = _PLAIN_ATTRIBUTES | (set(dir(unittest.TestCase)) if unittest is not None else set())
     following = list(_instructions(code))
-    pairs = list(itertools.pairwise(following))
     modules = (sys.stdlib_module_names | _ALIASES.keys()) - _bound(code)
-    modules |= {after.argval for one, after in pairs if one.opname == "IMPORT_NAME"}
-    for one, after in pairs:
-        of_a_module = one.opname in _LOADS and one.argval in modules
-        takes = after.opname in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR") and after.argval not in known
-        if (takes and not of_a_module) or (after.opname in _LOADS and after.argval in ("isinstance", "issubclass")):
-            return True
+    modules |= {after.argval for one, after in itertools.pairwise(following) if one.opname == "IMPORT_NAME"}
+    known = _PLAIN_ATTRIBUTES
+    if any(one.opname == "IMPORT_NAME" and one.argval == "unittest" for one in following):
+        known = known.union(dir(importlib.import_module("unittest").TestCase))
+    of_a_module = False
+    for one in following:
+        if one.opname in ("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR"):
+            if not of_a_module and one.argval not in known:
+                return True
+        else:
+            of_a_module = one.opname in _LOADS and one.argval in modules
     return False
 
 
@@ -638,17 +723,8 @@ def _bound(code: types.CodeType) -> set[str]:
 
 def _modules_used(code: types.CodeType) -> set[str]:
     """Names of which the test takes attributes, as one does of a module, and which it does not bind itself."""
-    used: set[str] = set()
-    for part in _parts(code):
-        previous: dis.Instruction | None = None
-        for instruction in dis.get_instructions(part):
-            if (
-                instruction.opname in ("LOAD_ATTR", "LOAD_METHOD")
-                and previous is not None
-                and previous.opname in _LOADS
-            ):
-                used.add(str(previous.argval))
-            previous = instruction
+    pairs = itertools.pairwise(_instructions(code))
+    used = {str(one.argval) for one, after in pairs if one.opname in _LOADS and after.opname in _TAKES}
     return used - _bound(code)
 
 

@@ -6,6 +6,7 @@ that its owner resolves. A far side that is gone, or does not speak like this, i
 
 from __future__ import annotations
 
+import builtins
 import struct
 from typing import Any, Final
 
@@ -75,6 +76,8 @@ class Peer:
         parts = values.taken_apart(value)
         if parts is not None:
             return plain.extension(plain.dumps(("value", *parts), extend=self.cross))
+        if isinstance(value, type) and _is_builtin(value):
+            return plain.extension(plain.dumps(("builtin", value.__name__)))
         name = self.name(value)
         return None if name is None else plain.extension(plain.dumps(name))
 
@@ -88,6 +91,11 @@ class Peer:
                 return values.put_together(said[1:])
             except ValueError as error:
                 raise self.lost(str(error)) from error
+        if said[0] == "builtin":
+            kind: object = vars(builtins).get(said[1]) if type(said[1]) is str else None
+            if not isinstance(kind, type):
+                raise self.lost("not a type")
+            return kind
         return self.named(*said)
 
     def name(self, value: object) -> tuple[object, ...] | None:
@@ -146,3 +154,8 @@ class Peer:
                 raise self.lost("the far side ended")
             chunks += chunk
         return bytes(chunks)
+
+
+def _is_builtin(kind: type) -> bool:
+    known: object = vars(builtins).get(kind.__name__)
+    return known is kind

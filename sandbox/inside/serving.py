@@ -15,7 +15,8 @@ from typing import Any, Final
 from sandbox.inside import plain, values
 from sandbox.inside.peer import Peer
 
-_MAX_GLOBAL_BYTES: Final = 16 * 1024 * 1024
+_MAX_GLOBALS_BYTES: Final = 48 * 1024 * 1024  # together
+_UNCHANGING: Final = (type(None), bool, int, float, complex, str, bytes)
 
 
 def serve(fd: int, namespace: dict[str, Any]) -> None:
@@ -27,6 +28,7 @@ class _Program(Peer):
     def __init__(self, fd: int, namespace: dict[str, Any]) -> None:
         super().__init__(fd)
         self._namespace = namespace
+        self._told: dict[str, tuple[object, int, int]] = {}
 
     def reply_to(self, message: Any) -> None:
         _, operation, *operands = message
@@ -40,7 +42,10 @@ class _Program(Peer):
             return
         try:
             self.send_answer("returned", *answer)
-        except (plain.NotPlainError, RecursionError) as error:
+        except (plain.NotPlainError, RecursionError, MemoryError) as error:
+            if operation in ("names", "changed"):
+                self.send_answer("returned", self._as_they_can(*answer))
+                return
             self.send_answer("raised", "TypeError", (f"the result cannot be passed on: {error}",), {})
 
     def _answer_raised(self, error: BaseException) -> None:
@@ -53,15 +58,45 @@ class _Program(Peer):
             self.send_answer("raised", known, (str(error),), {})
 
     def _on_names(self, names: list[str]) -> tuple[dict[str, object]]:
-        return ({name: self._as_it_can(self._namespace[name]) for name in names if name in self._namespace},)
+        self._told |= {name: self._seen(self._namespace[name]) for name in names if name in self._namespace}
+        return ({name: self._namespace[name] for name in names if name in self._namespace},)
 
-    def _as_it_can(self, value: object) -> object:
-        """A global as it is, or where it cannot cross by value as an object: one must not take the others along."""
+    def _on_changed(self, names: list[str]) -> tuple[dict[str, object]]:
+        """Those of the globals that are not as they were when they were told."""
+        found = {}
+        for name in names:
+            if name in self._namespace:
+                value = self._namespace[name]
+                told = self._told.get(name)
+                if type(value) in _UNCHANGING and told is not None and told[0] is value:
+                    continue
+                seen = self._seen(value)
+                if seen != told:
+                    self._told[name] = seen
+                    found[name] = value
+        return (found,)
+
+    def _seen(self, value: object) -> tuple[object, int, int]:
+        """What tells a value from what it was or becomes: itself where it does not change, else how it would cross."""
+        if type(value) in _UNCHANGING:
+            return value, 0, 0
         try:
-            plain.dumps(value, max_bytes=_MAX_GLOBAL_BYTES, extend=self.cross)
+            encoded = plain.dumps(value, extend=self.cross)
         except (plain.NotPlainError, RecursionError, MemoryError):
-            return _Opaque(value)
-        return value
+            return None, id(value), 0
+        return None, len(encoded), hash(encoded)
+
+    def _as_they_can(self, found: dict[str, object]) -> dict[str, object]:
+        """Globals as they are, or where they cannot cross by value as objects: one must not take the others along."""
+        left = _MAX_GLOBALS_BYTES
+        told = {}
+        for name, value in found.items():
+            told[name] = value
+            try:
+                left -= len(plain.dumps(value, max_bytes=max(left, 0), extend=self.cross))
+            except (plain.NotPlainError, RecursionError, MemoryError):
+                told[name] = _Opaque(value)
+        return told
 
     def _on_call(self, target: int, arguments: list[Any], named: dict[str, Any]) -> tuple[object, ...]:
         given = [*arguments, *named.values()]
