@@ -54,7 +54,7 @@ HONEST = {
     "a class of tests that nobody runs": ("def f(x): return x + 1", "class TestF:\n    def setup_method(self, method): self.x = method.__name__ and 1\n    def test_one(self):\n        assert f(self.x) == 2"),
     "an asynchronous test function": ("async def f(x): return x + 1", "async def test_one():\n    assert await f(1) == 2"),
     "a global that the test changes": ("items = []\nclass A: v = 1\ndef f(): return 1", "import solution\nitems.append(1)\nassert A().v == 1 and f() == 1 and items == [1] and solution.items is items"),
-    "large globals that are read": ("PRIMES = list(range(100_000))\nGRID = [[0] * 1000 for _ in range(1000)]\ndef f(n): yield from PRIMES[:n]\nclass A: v = 1", "from itertools import islice\na = A()\nassert all(a.v == 1 for _ in range(200)) and list(islice(f(500), 300)) == PRIMES[:300] and len(GRID) == 1000"),
+    "large globals that are read": ("PRIMES = list(range(100_000))\nGRID = [[0] * 300 for _ in range(300)]\ndef f(n): yield from PRIMES[:n]\nclass A: v = 1", "from itertools import islice\na = A()\nassert all(a.v == 1 for _ in range(200)) and list(islice(f(500), 300)) == PRIMES[:300] and len(GRID) == 300"),
     "a module of the library's called like a global": ("e = 2\npi = 3\nmath = None\ndef f(x): return x", "from math import *\nassert f(1) == 1 and e > 2.7 and pi > 3.1 and math.floor(1.5) == 1"),
     "test functions that nobody calls": ("def f(x): return x + 1", "def test_one():\n    assert f(1) == 2\ndef test_two():\n    assert f(2) == 3"),
     "test cases that nobody runs": ("def f(x): return x + 1", "import unittest\nclass T(unittest.TestCase):\n    def test_one(self): self.assertEqual(f(1), 2)"),
