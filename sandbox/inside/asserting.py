@@ -35,7 +35,7 @@ from sandbox.inside.peer import FarSideGoneError, Peer
 # Modules that tests name without importing them, beside those of the standard library.
 _ALIASES: Final = {"np": "numpy", "numpy": "numpy"}
 _COUNTER: Final = "__asserted__"
-_BEGUN: Final = "__begun__"
+_RUNS: Final = "__runs__"
 _SOLUTION: Final = "solution"  # the module that tests may import the program's names from
 # Answers of built-in types that a test takes for granted; an object that it did not make may not give them.
 _PREDICATES: Final = frozenset(
@@ -77,8 +77,8 @@ def compiled(source: bytes, filename: str) -> types.CodeType:
             self.generic_visit(node)
             if node.name.startswith("test"):
                 line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-                begun = ast.Expr(ast.Call(ast.Name(_BEGUN, ast.Load()), [ast.Constant(line)], []))
-                node.body.insert(0, ast.copy_location(begun, node.body[0]))
+                marked = ast.withitem(ast.Call(ast.Name(_RUNS, ast.Load()), [ast.Constant(line)], []))
+                node.body = [ast.copy_location(ast.With([marked], node.body), node.body[0])]
             return node  # type: ignore[no-any-return]
 
         visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - as the base has it
@@ -99,7 +99,7 @@ def run_assertions(
     """
     test = _Test(fd, say)
     main = types.ModuleType("__main__")
-    main.__dict__.update(__builtins__=dict(vars(builtins)), **{_COUNTER: test.count, _BEGUN: test.begun.add})
+    main.__dict__.update(__builtins__=dict(vars(builtins)), **{_COUNTER: test.count, _RUNS: test.runs})
     sys.modules["__main__"] = main
     try:
         test.fill(main.__dict__, code, fn_name)
@@ -126,7 +126,7 @@ def run_together(namespace: dict[str, Any], source: str, fn_name: str | None) ->
         counted[0] += 1
 
     namespace[_COUNTER] = count
-    namespace[_BEGUN] = lambda line: None
+    namespace[_RUNS] = lambda line: contextlib.nullcontext()
     code = compiled(source.encode(), "<test>")
     try:
         exec(code, namespace)  # noqa: S102 - the task's own test
@@ -152,19 +152,21 @@ def _run_what_waits(namespace: dict[str, Any], code: types.CodeType, test: _Test
             raise _NoFunctionError
         check(test.offered[fn_name])
     unittest: Any = sys.modules.get("unittest")  # who never imported it has no test cases
+    # By the test's own doing; what it let fail is run again.
+    passed = {line for line, well in test.ended.items() if well}
     for name, value in list(namespace.items()):
         if isinstance(value, types.FunctionType) and name.startswith("test") and not value.__code__.co_argcount:
-            _run_test(value, test)
+            _run_test(value, passed)
         if isinstance(value, type) and value.__module__ == "__main__":
             if unittest is not None and issubclass(value, unittest.TestCase):
-                _run_case(unittest, value, test)
-            elif name.startswith("Test") and "__init__" not in vars(value):
-                _run_class(value, test)
+                _run_case(unittest, value, passed, test)
+            elif name.startswith("Test") and _needs_nothing(value):
+                _run_class(value, passed)
 
 
-def _run_test(function: Callable[[], object], test: _Test) -> None:
+def _run_test(function: Callable[[], object], passed: set[int]) -> None:
     """Run a test function or method, unless the test has run it itself."""
-    if _line_of(function) not in test.begun:
+    if _line_of(function) not in passed:
         returned = function()
         if isinstance(returned, types.CoroutineType):
             importlib.import_module("asyncio").run(returned)
@@ -175,26 +177,34 @@ def _line_of(function: Any) -> int | None:
     return getattr(code, "co_firstlineno", None)
 
 
-def _run_class(kind: type, test: _Test) -> None:
-    """Run the methods of a class as pytest does."""
-    for name in [name for name in dir(kind) if name.startswith("test") and callable(getattr(kind, name))]:
-        if _line_of(getattr(kind, name)) in test.begun:
-            continue
+def _needs_nothing(kind: Any) -> bool:
+    """Whether instances are made of nothing: others are no classes of tests to pytest."""
+    return (kind.__init__, kind.__new__) == (object.__init__, object.__new__)
+
+
+def _run_class(kind: type, passed: set[int]) -> None:
+    """Run the methods of a class as pytest does, in the order in which they are written."""
+    names = {name: None for base in reversed(kind.__mro__) for name in vars(base) if name.startswith("test")}
+    if names and hasattr(kind, "setup_class"):
+        kind.setup_class()
+    for name in names:
         instance = kind()
-        for around in ("setup_method", "teardown_method"):
-            prepare = getattr(instance, around, None)
-            if around.startswith("teardown"):
-                _run_test(getattr(instance, name), test)
-            if prepare is not None:
-                prepare(*[getattr(instance, name)][: prepare.__code__.co_argcount - 1])
+        method = getattr(instance, name)
+        code = getattr(method, "__code__", None)
+        if code is None or code.co_argcount - len(method.__defaults__ or ()) > isinstance(method, types.MethodType):
+            continue
+        for around in ("setup_method", "", "teardown_method"):
+            if not around:
+                _run_test(method, passed)
+            elif prepare := getattr(instance, around, None):
+                prepare(*[method][: prepare.__code__.co_argcount - 1])
 
 
-def _run_case(unittest: Any, case: Any, test: _Test) -> None:
+def _run_case(unittest: Any, case: Any, passed: set[int], test: _Test) -> None:
     """Run the methods of a test case that the test has not run itself."""
     names = unittest.defaultTestLoader.getTestCaseNames(case)
-    waiting = [case(name) for name in names if _line_of(getattr(case, name)) not in test.begun]
     result = unittest.TestResult()
-    unittest.TestSuite(waiting).run(result)
+    unittest.TestSuite([case(name) for name in names if _line_of(getattr(case, name)) not in passed]).run(result)
     if test.gone or test.needed is not None:
         return  # whatever became of that
     for _, trace in [*result.failures, *result.errors]:
@@ -222,7 +232,7 @@ def _completed(test: _Test) -> dict[str, str]:
         return {"ended": "program_ended"}
     if test.needed is not None:
         return {"ended": "needs_objects", "message": test.needed}
-    if not test.asked:
+    if not test.asked and not (test.ended and test.offered):
         return {"ended": "broken", "message": "it asserts nothing and asks the program nothing"}
     return {"ended": "completed"}
 
@@ -249,20 +259,31 @@ class _Test(Peer):
         self.is_alone = False
         self.offered: dict[str, object] = {}
         self.asked = 0  # questions to the program, and assertions that held
-        self.begun: set[int] = set()  # first lines of the test functions that ran
+        self.ended: dict[int, bool] = {}  # by its first line, whether a test function has always ended well
         self.needed: str | None = None
         self._namespace: dict[str, Any] = {}
         self._module: dict[str, Any] = {}  # what the test may import
+        self._bound: set[str] = set()  # names that are the test's own
         self._references: dict[int, _Reference] = {}
         self._exceptions: dict[int, type[Exception]] = {}
         self._coroutines: list[tuple[object, int]] = []
         self._answering = 0
-        self._asked_of: _Reference | None = None
+        self._is_asked_as_plain = False
         self.uses_objects = False
 
     def count(self) -> None:
         """An assertion held."""
         self.asked += 1
+
+    @contextlib.contextmanager
+    def runs(self, line: int) -> Iterator[None]:
+        """While a test function runs."""
+        try:
+            yield
+        except BaseException:
+            self.ended[line] = False
+            raise
+        self.ended.setdefault(line, True)
 
     def needs(self, why: str) -> NeedsObjectsError:
         """The error to raise, remembered: a test that swallows it has not been answered."""
@@ -289,6 +310,7 @@ class _Test(Peer):
         solution.__dict__.update(self.offered, __getattr__=self._of_the_module)
         sys.modules[_SOLUTION] = solution
         self._module = solution.__dict__
+        self._bound = _bound(code)
         self.is_alone = all(isinstance(value, _Reference) for value in self.offered.values())
         if self.is_alone:
             self._say({"ended": "alone"})
@@ -304,13 +326,16 @@ class _Test(Peer):
         placed = {name: value for name, value in self.offered.items() if not isinstance(value, _Reference)}
         if not placed:
             return
-        for name, value in self._named_in_the_program(placed, "changed").items():
+        for name, said in self._named_in_the_program(placed, "changed").items():
+            if type(said) is not tuple or len(said) != 2:
+                raise self.lost("no change")
+            is_the_same, value = said
             old = placed[name]
-            if type(old) is type(value) and type(old) in _CHANGING:
+            if is_the_same is True and type(old) is type(value) and type(old) in _CHANGING:
                 _refresh(old, value)
                 continue
             self.offered[name] = value
-            for names in (self._namespace, self._module):
+            for names in (self._module, *([self._namespace] if name not in self._bound else [])):
                 if names.get(name) is old:
                     names[name] = value
 
@@ -362,6 +387,10 @@ class _Test(Peer):
                 return plain.extension(plain.dumps(("yours", index)))
         return super().cross(value)
 
+    def takes(self, kind: type) -> bool:
+        """No exceptions: how a test ends is told by their kinds."""
+        return not issubclass(kind, BaseException)
+
     def name(self, value: object) -> tuple[object, ...] | None:
         if isinstance(value, (int, float, str, bytes, list, tuple, dict, set, frozenset)):
             return None
@@ -373,8 +402,8 @@ class _Test(Peer):
         if isinstance(value, collections.abc.Iterator) or (isinstance(value, Exception) and _is_the_programs(value)):
             return "mine", self.keep(value), named
         why = f"the test passes an object of type {type(value).__name__!r} to the program"
-        if self._asked_of is not None and not self._asked_of._known_to_test:
-            raise TypeError(why)  # it came from the program, where another would have returned something else
+        if self._is_asked_as_plain:
+            raise TypeError(why)  # of what came from the program, where another would have returned plain data
         raise self.needs(why)
 
     def named(self, kind: str, index: Any, *rest: Any) -> object:
@@ -417,7 +446,10 @@ class _Test(Peer):
     def question(self, *question: object) -> Any:
         """Ask the program; raise what it raised."""
         self.asked += 1
-        self._asked_of = self._references.get(question[1]) if len(question) > 1 and type(question[1]) is int else None
+        of = self._references.get(question[1]) if len(question) > 1 and type(question[1]) is int else None
+        self._is_asked_as_plain = of is not None and (
+            of._is_plains or (question[0] in ("item", "put", "drop") and not of._known_to_test)
+        )
         try:
             outcome, *rest = self.ask(*question)
         except plain.NotPlainError as error:
@@ -454,7 +486,8 @@ class _Reference:
     _test: _Test
     _index: int
     _made_by_test: _Reference | None
-    _known_to_test: bool  # by a name, or as an object that it made, or as what belongs to one of these
+    _known_to_test: bool  # by a name, or as an object that it made
+    _is_plains: bool  # a method called like one of plain data's, of an object that the test does not know
     _truth: bool | None
 
     def __init__(self, test: _Test, index: int, name: str = "", truth: bool | None = None) -> None:
@@ -464,6 +497,7 @@ class _Reference:
             ("__name__", str(name)),
             ("_made_by_test", None),
             ("_known_to_test", False),
+            ("_is_plains", False),
             ("_truth", truth),
         ):
             object.__setattr__(self, attribute, value)
@@ -485,8 +519,8 @@ class _Reference:
         if name in _PREDICATES and self._made_by_test is None and isinstance(self, _Object):
             raise AttributeError(f"the program's own object has no {name!r} here")
         value = self._ask("get", name)
-        if isinstance(value, _Function) and self._known_to_test:
-            object.__setattr__(value, "_known_to_test", True)
+        if isinstance(value, _Reference) and not self._known_to_test and name in _PLAIN_ATTRIBUTES:
+            object.__setattr__(value, "_is_plains", True)
         return value
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -520,12 +554,20 @@ def _refresh(old: Any, new: Any) -> None:
         return
     if type(old) in (list, bytearray):
         old[:] = new
-    elif type(old) in (dict, set, collections.Counter, collections.OrderedDict):
+    elif type(old) is set:
         old.clear()
         old.update(new)
+    elif type(old) in (dict, collections.Counter, collections.OrderedDict):
+        if list(old) != list(new):  # else somebody may be going through it
+            old.clear()
+        for key, value in new.items():
+            old[key] = value
     elif type(old) is collections.deque:
-        old.clear()
-        old.extend(new)
+        if len(old) != len(new):
+            old.clear()
+            old.extend(new)
+        for index, value in enumerate(new):
+            old[index] = value
 
 
 class _Function(_Reference):
@@ -712,7 +754,7 @@ def _uses_objects(code: types.CodeType) -> bool:
             if not of_a_module and one.argval not in known:
                 return True
         else:
-            of_a_module = one.opname in _LOADS and one.argval in modules
+            of_a_module = (one.opname in _LOADS and one.argval in modules) or one.argval in ("self", "cls")
     return False
 
 

@@ -76,7 +76,7 @@ class Peer:
         parts = values.taken_apart(value)
         if parts is not None:
             return plain.extension(plain.dumps(("value", *parts), extend=self.cross))
-        if isinstance(value, type) and _is_builtin(value):
+        if isinstance(value, type) and _is_builtin(value) and self.gives(value):
             return plain.extension(plain.dumps(("builtin", value.__name__)))
         name = self.name(value)
         return None if name is None else plain.extension(plain.dumps(name))
@@ -93,10 +93,18 @@ class Peer:
                 raise self.lost(str(error)) from error
         if said[0] == "builtin":
             kind: object = vars(builtins).get(said[1]) if type(said[1]) is str else None
-            if not isinstance(kind, type):
+            if not isinstance(kind, type) or not self.takes(kind):
                 raise self.lost("not a type")
             return kind
         return self.named(*said)
+
+    def gives(self, kind: type) -> bool:
+        """Whether a built-in type crosses as itself to the far side."""
+        return True
+
+    def takes(self, kind: type) -> bool:
+        """Whether a built-in type is taken as itself from the far side."""
+        return True
 
     def name(self, value: object) -> tuple[object, ...] | None:
         """How `value` is named for the far side."""

@@ -43,7 +43,7 @@ class _Program(Peer):
         try:
             self.send_answer("returned", *answer)
         except (plain.NotPlainError, RecursionError, MemoryError) as error:
-            if operation in ("names", "changed"):
+            if operation == "names":
                 self.send_answer("returned", self._as_they_can(*answer))
                 return
             self.send_answer("raised", "TypeError", (f"the result cannot be passed on: {error}",), {})
@@ -62,8 +62,8 @@ class _Program(Peer):
         return ({name: self._namespace[name] for name in names if name in self._namespace},)
 
     def _on_changed(self, names: list[str]) -> tuple[dict[str, object]]:
-        """Those of the globals that are not as they were when they were told."""
-        found = {}
+        """Those of the globals that are not as they were when they were told, and whether they are the same objects."""
+        found: dict[str, object] = {}
         for name in names:
             if name in self._namespace:
                 value = self._namespace[name]
@@ -71,20 +71,20 @@ class _Program(Peer):
                 if type(value) in _UNCHANGING and told is not None and told[0] is value:
                     continue
                 seen = self._seen(value)
-                if seen != told:
+                if told is None or seen[0] is not told[0] or seen[1:] != told[1:]:
                     self._told[name] = seen
-                    found[name] = value
+                    found[name] = (told is not None and told[0] is value, value)
         return (found,)
 
     def _seen(self, value: object) -> tuple[object, int, int]:
-        """What tells a value from what it was or becomes: itself where it does not change, else how it would cross."""
+        """What tells a value from what it was or becomes: the object, and how it would cross where that may change."""
         if type(value) in _UNCHANGING:
             return value, 0, 0
         try:
             encoded = plain.dumps(value, extend=self.cross)
         except (plain.NotPlainError, RecursionError, MemoryError):
-            return None, id(value), 0
-        return None, len(encoded), hash(encoded)
+            return value, 0, 0
+        return value, len(encoded), hash(encoded)
 
     def _as_they_can(self, found: dict[str, object]) -> dict[str, object]:
         """Globals as they are, or where they cannot cross by value as objects: one must not take the others along."""
@@ -165,6 +165,10 @@ class _Program(Peer):
         value = self.kept(target)
         base = next(base for base in type(value).__mro__ if base in _BUILT_IN)
         return (_BUILT_IN[base](value),)
+
+    def gives(self, kind: type) -> bool:
+        """No exceptions: the far side makes its own of them."""
+        return not issubclass(kind, BaseException)
 
     def name(self, value: object) -> tuple[object, ...] | None:
         if isinstance(value, _Theirs):
