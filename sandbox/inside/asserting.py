@@ -78,7 +78,9 @@ def compiled(source: bytes, filename: str) -> types.CodeType:
             if node.name.startswith("test"):
                 line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
                 marked = ast.withitem(ast.Call(ast.Name(_RUNS, ast.Load()), [ast.Constant(line)], []))
-                node.body = [ast.copy_location(ast.With([marked], node.body), node.body[0])]
+                told = 1 if ast.get_docstring(node, clean=False) is not None else 0
+                if len(node.body) > told:
+                    node.body[told:] = [ast.copy_location(ast.With([marked], node.body[told:]), node.body[told])]
             return node  # type: ignore[no-any-return]
 
         visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - as the base has it
@@ -103,8 +105,14 @@ def run_assertions(
     sys.modules["__main__"] = main
     try:
         test.fill(main.__dict__, code, fn_name)
-        exec(code, main.__dict__)  # noqa: S102 - the task's own test
-        _run_what_waits(main.__dict__, code, test, fn_name)
+        left = False
+        try:
+            exec(code, main.__dict__)  # noqa: S102 - the task's own test
+        except SystemExit as error:
+            if not _left_well(error):
+                raise
+            left = True
+        _run_what_waits(main, code, test, fn_name, left=left)
     except _NoFunctionError:
         return {"ended": "no_function"}
     except NeedsObjectsError as error:
@@ -143,8 +151,14 @@ class _NoFunctionError(Exception):
     """The program does not define what the test is about."""
 
 
-def _run_what_waits(namespace: dict[str, Any], code: types.CodeType, test: _Test, fn_name: str | None) -> None:
-    """Call what the test defines to be called by whoever runs it, where it has not called it itself."""
+def _run_what_waits(
+    main: types.ModuleType, code: types.CodeType, test: _Test, fn_name: str | None, *, left: bool
+) -> None:
+    """Call what the test defines to be called by whoever runs it, where it has not called it itself.
+
+    What it called and let fail is called again. A test that `left` has run its test cases, as `unittest.main` does.
+    """
+    namespace = main.__dict__
     called = _called_at_top(code)
     check = namespace.get("check")
     if isinstance(check, types.FunctionType) and "check" not in called:
@@ -152,59 +166,90 @@ def _run_what_waits(namespace: dict[str, Any], code: types.CodeType, test: _Test
             raise _NoFunctionError
         check(test.offered[fn_name])
     unittest: Any = sys.modules.get("unittest")  # who never imported it has no test cases
-    # By the test's own doing; what it let fail is run again.
+    named = [value for name, value in namespace.items() if name.startswith("test") and _runs_alone(value)]
+    lines = [_lines_of(value) for value in named]
     passed = {line for line, well in test.ended.items() if well}
-    for name, value in list(namespace.items()):
-        if isinstance(value, types.FunctionType) and name.startswith("test") and not value.__code__.co_argcount:
-            _run_test(value, passed)
-        if isinstance(value, type) and value.__module__ == "__main__":
-            if unittest is not None and issubclass(value, unittest.TestCase):
-                _run_case(unittest, value, passed, test)
-            elif name.startswith("Test") and _needs_nothing(value):
-                _run_class(value, passed)
+    waiting = [value for value, own in zip(named, lines, strict=True) if lines.count(own) > 1 or not own & passed]
+    classes = [
+        value
+        for name, value in namespace.items()
+        if isinstance(value, type) and value.__module__ == "__main__" and getattr(value, "__test__", True)
+    ]
+    cases = [] if unittest is None or left else [one for one in classes if issubclass(one, unittest.TestCase)]
+    plain = [one for one in classes if one.__name__.startswith("Test") and _needs_nothing(one)]
+    if waiting or cases or plain:
+        _prepare(namespace.get("setup_module"), main)
+    for function in waiting:
+        _prepare(namespace.get("setup_function"), function)
+        _awaited(function())
+    for kind in plain:
+        _run_class(kind)
+    for case in cases:
+        _run_case(unittest, case, test)
 
 
-def _run_test(function: Callable[[], object], passed: set[int]) -> None:
-    """Run a test function or method, unless the test has run it itself."""
-    if _line_of(function) not in passed:
-        returned = function()
-        if isinstance(returned, types.CoroutineType):
-            importlib.import_module("asyncio").run(returned)
+def _runs_alone(value: Any) -> bool:
+    """Whether it is a test function that needs no arguments."""
+    if not isinstance(value, types.FunctionType) or not getattr(value, "__test__", True):
+        return False
+    return value.__code__.co_argcount == len(value.__defaults__ or ())
 
 
-def _line_of(function: Any) -> int | None:
-    code = getattr(function, "__code__", None) or getattr(getattr(function, "__func__", None), "__code__", None)
-    return getattr(code, "co_firstlineno", None)
+def _lines_of(function: Any) -> frozenset[int]:
+    """The first lines of a function, and of those that it wraps."""
+    around = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
+    wrapped = [one for one in around if isinstance(one, types.FunctionType)]
+    return frozenset(one.__code__.co_firstlineno for one in (function, *wrapped))
+
+
+def _is_filled(cell: types.CellType) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
+
+
+def _awaited(returned: object) -> None:
+    if isinstance(returned, types.CoroutineType):
+        importlib.import_module("asyncio").run(returned)
+
+
+def _prepare(function: Any, *arguments: object) -> None:
+    """Call what comes before or after a test, with as many of the arguments as it takes."""
+    if callable(function):
+        code = getattr(function, "__code__", None)
+        takes = code.co_argcount - isinstance(function, types.MethodType) if code is not None else 0
+        function(*arguments[:takes])
 
 
 def _needs_nothing(kind: Any) -> bool:
     """Whether instances are made of nothing: others are no classes of tests to pytest."""
-    return (kind.__init__, kind.__new__) == (object.__init__, object.__new__)
+    made_plainly = (kind.__init__, kind.__new__) == (object.__init__, object.__new__)
+    return made_plainly and not getattr(kind, "__abstractmethods__", None)
 
 
-def _run_class(kind: type, passed: set[int]) -> None:
+def _run_class(kind: Any) -> None:
     """Run the methods of a class as pytest does, in the order in which they are written."""
     names = {name: None for base in reversed(kind.__mro__) for name in vars(base) if name.startswith("test")}
-    if names and hasattr(kind, "setup_class"):
-        kind.setup_class()
+    if names:
+        _prepare(getattr(kind, "setup_class", None), kind)
     for name in names:
         instance = kind()
         method = getattr(instance, name)
         code = getattr(method, "__code__", None)
         if code is None or code.co_argcount - len(method.__defaults__ or ()) > isinstance(method, types.MethodType):
             continue
-        for around in ("setup_method", "", "teardown_method"):
-            if not around:
-                _run_test(method, passed)
-            elif prepare := getattr(instance, around, None):
-                prepare(*[method][: prepare.__code__.co_argcount - 1])
+        _prepare(getattr(instance, "setup_method", None), method)
+        _awaited(method())
+        _prepare(getattr(instance, "teardown_method", None), method)
+    if names:
+        _prepare(getattr(kind, "teardown_class", None), kind)
 
 
-def _run_case(unittest: Any, case: Any, passed: set[int], test: _Test) -> None:
-    """Run the methods of a test case that the test has not run itself."""
-    names = unittest.defaultTestLoader.getTestCaseNames(case)
+def _run_case(unittest: Any, case: Any, test: _Test) -> None:
+    """Run the methods of a test case."""
     result = unittest.TestResult()
-    unittest.TestSuite([case(name) for name in names if _line_of(getattr(case, name)) not in passed]).run(result)
+    unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
     if test.gone or test.needed is not None:
         return  # whatever became of that
     for _, trace in [*result.failures, *result.errors]:
