@@ -115,8 +115,8 @@ def _told_apart(limits: Limits, candidate: Outcome, asserting: Outcome) -> tuple
     held = max(candidate.slot_mb - asserting.memory_mb, candidate.memory_mb - _SHARED_MB)
     if candidate.slot_mb and held > limits.memory_mb:
         return replace(candidate, verdict=verdict, message=message), asserting
-    if asserting.unexplained and asserting.memory_mb > limits.memory_mb and candidate.exit_code == 0:
-        # One of both was killed, and it was this one.
+    was_killed = asserting.unexplained and asserting.memory_mb > limits.memory_mb
+    if was_killed and candidate.verdict is verdict and candidate.exit_code == 0:  # it was this one of both
         candidate = replace(candidate, verdict=Verdict.ACCEPTED, message=None)
         asserting = replace(asserting, verdict=verdict, message=message, unexplained=False)
     return candidate, asserting

@@ -193,8 +193,8 @@ class TestRun:
         # The asserting side itself ran into a limit, on data that the program gave it.
         verdict = judged.verdict if judged.verdict is not Verdict.ACCEPTED else Verdict.WRONG_ANSWER
         result = self._result(outcome, verdict, f"the test did not complete: {judged.message}")
-        if judged.starved:
-            raise InconclusiveError(result, starved=True)
+        if judged.starved or judged.unexplained:
+            raise InconclusiveError(result, starved=judged.starved)
         return result
 
     def _waited_for_a_starved(self, judged: Outcome, outcome: Outcome) -> bool:

@@ -181,7 +181,7 @@ def _run_what_waits(
         _prepare(namespace.get("setup_module"), main)
     for function in waiting:
         _prepare(namespace.get("setup_function"), function)
-        _awaited(function())
+        _run(function)
     for kind in plain:
         _run_class(kind)
     for case in cases:
@@ -209,9 +209,15 @@ def _is_filled(cell: types.CellType) -> bool:
         return False
 
 
-def _awaited(returned: object) -> None:
-    if isinstance(returned, types.CoroutineType):
-        importlib.import_module("asyncio").run(returned)
+def _run(function: Callable[[], object]) -> None:
+    """Run a test function; one that leaves without a fault leaves the others to be run."""
+    try:
+        returned = function()
+        if isinstance(returned, types.CoroutineType):
+            importlib.import_module("asyncio").run(returned)
+    except SystemExit as error:
+        if not _left_well(error):
+            raise
 
 
 def _prepare(function: Any, *arguments: object) -> None:
@@ -240,7 +246,7 @@ def _run_class(kind: Any) -> None:
         if code is None or code.co_argcount - len(method.__defaults__ or ()) > isinstance(method, types.MethodType):
             continue
         _prepare(getattr(instance, "setup_method", None), method)
-        _awaited(method())
+        _run(method)
         _prepare(getattr(instance, "teardown_method", None), method)
     if names:
         _prepare(getattr(kind, "teardown_class", None), kind)
@@ -325,7 +331,7 @@ class _Test(Peer):
         """While a test function runs."""
         try:
             yield
-        except BaseException:
+        except BaseException:  # a skip and an exit, too: whatever it is, it goes on, and this has not ended well
             self.ended[line] = False
             raise
         self.ended.setdefault(line, True)

@@ -316,7 +316,7 @@ def _compiled(source: bytes) -> types.CodeType | Exception:
 def _compiled_test(source: bytes) -> types.CodeType | Exception:
     try:
         return asserting.compiled(source, _SCRIPT)
-    except Exception as error:  # noqa: BLE001 - as above
+    except Exception as error:  # noqa: BLE001 - whatever the compiler makes of it, it is about the task's test
         return error
 
 

@@ -93,6 +93,7 @@ WRONG = {
     "a test function behind test cases that leave": "import unittest\nclass T(unittest.TestCase):\n    def test_one(self): pass\ndef test_two():\n    assert f(1) == 2\nif __name__ == '__main__':\n    unittest.main()",
     "arguments by default": "def test_one(): pass\ndef test_two(a=1, b=2):\n    assert f(a) == b",
     "a class that derives from one that was run": "class TestA:\n    n = 0\n    def test_one(self): assert f(self.n) == self.n + 1\nclass TestB(TestA): n = 1\nTestA().test_one()",
+    "a test function that leaves": "import sys\ndef test_one():\n    sys.exit(0)\ndef test_two():\n    assert f(1) == 2",
     "a slice": "assert f('ab')[::-1] == 'zz'",
     "test functions": "def test_one():\n    assert f(1) == 2\ndef test_two():\n    assert f(2) == 3",
     "test cases": "import unittest\nclass T(unittest.TestCase):\n    def test_one(self): self.assertEqual(f(1), 2)",

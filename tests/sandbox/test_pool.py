@@ -402,13 +402,14 @@ def test_what_a_program_imports_is_imported_ahead(tmp_path: Path, code: str, mod
 class _Asserted(ScriptedSlot):
     """A submission whose program came to its wall limit while its test waited for a core for so long."""
 
-    def __init__(self, seconds: float, program: Outcome) -> None:
+    def __init__(self, seconds: float, program: Outcome, judged: Outcome = RIGHT) -> None:
         super().__init__(ScriptedSlots(0, lambda _, __: RIGHT))
+        self._judged = judged
         self._seconds = seconds
         self._program = program
 
     async def run_joined(self, candidate: Run, asserting: Run) -> tuple[Outcome, Outcome]:
-        return self._program, replace(RIGHT, starved_seconds=self._seconds)
+        return self._program, replace(self._judged, starved_seconds=self._seconds)
 
 
 @pytest.mark.parametrize(
@@ -430,6 +431,14 @@ def test_a_program_whose_test_was_starved_is_not_late(seconds: float, program: O
     with pytest.raises(InconclusiveError) as caught:
         asyncio.run(test.run())
     assert caught.value.starved
+
+
+def test_a_test_that_somebody_killed_says_nothing_of_the_program() -> None:
+    """Neither we nor, as a rule, tests kill a test: it is run again."""
+    job = JudgeJob("", "python", (AssertTest("assert f()"),))
+    test = TestRun(job, 0, Program(), _Asserted(0.0, RIGHT, KILLED), b"")
+    with pytest.raises(InconclusiveError):
+        asyncio.run(test.run())
 
 
 class _Checked(ScriptedSlot):
