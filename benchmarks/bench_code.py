@@ -245,7 +245,10 @@ def against_sandbox_fusion(url: str, other: str, rounds: int) -> None:
         ours.append(problems_over_http(OURS, url, 30))
     tell("20-test Python problem, SandboxFusion", f"{median(theirs):.1f} problems/s")
     tell("  reward server beside it", f"{median(ours):.1f} problems/s: {median(ours) / median(theirs):.1f} ×")
-    theirs, ours = latencies(SANDBOX_FUSION, other, rounds), latencies(OURS, url, rounds)
+    theirs, ours = [], []
+    for _ in range(rounds):
+        theirs += latencies(SANDBOX_FUSION, other, 1)
+        ours += latencies(OURS, url, 1)
     tell("print(1), SandboxFusion", f"p50 {median(theirs) * 1000:.1f} ms")
     tell("  reward server beside it", f"p50 {median(ours) * 1000:.1f} ms: {median(theirs) / median(ours):.1f} ×")
 

@@ -92,8 +92,7 @@ class Group:
     def open(self) -> dict[str, int]:
         """The files that `wire.GROUP_FILES` names, opened once. They are the group's, and closed with it."""
         for name in wire.GROUP_FILES:
-            path = self._path_of(name)
-            if name not in self._fds and path is not None:
+            if name not in self._fds and (path := self._path_of(name)) is not None:
                 self._fds |= _opened(name, path)
         return dict(self._fds)
 

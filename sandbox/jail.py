@@ -129,7 +129,8 @@ def _zygote_root(interpreter: Interpreter, files: dict[str, int]) -> list[str]:
     proc = ["--proc", "/proc"] if os.geteuid() != 0 else ["--dir", "/proc"]
     arguments = [*_libraries(""), *_interpreter_files("", interpreter), *proc, "--dir", "/tmp", *_devices("")]  # noqa: S108
     for name, fd in files.items():
-        arguments += ["--perms", "0444", "--ro-bind-data", str(fd), f"/jail/{name}"]
+        # Not bound: each submission gets a copy of each mount.
+        arguments += ["--perms", "0444", "--file", str(fd), f"/jail/{name}"]
     below = ("/jail", "/jail/sandbox", "/jail/sandbox/inside")
     return [word for path in below for word in _directory(path)] + arguments
 

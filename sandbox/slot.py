@@ -182,7 +182,7 @@ class Slot:
         assert self._control is not None
         joined = self.memory.procs_paths if self.memory is not None else ()
         groups = [os.open(path, os.O_WRONLY | os.O_CLOEXEC) for path in joined]
-        wire.send(self._control, {"user": self.user}, groups)
+        wire.send(self._control, {"user": self.user, "core": self.index}, groups)
         for fd in groups:
             os.close(fd)
 
@@ -243,7 +243,7 @@ class Slot:
             with contextlib.suppress(SlotDiedError):
                 spare = self._spawn()
                 if room is not None:
-                    spare.load(room)
+                    spare.load(room, standby=room.root == jail.PYTHON_ROOT)
                 self._spare = spare
 
     @property
@@ -326,8 +326,11 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(channel.fileno(), self._answered)
 
-    def load(self, room: Room) -> None:
-        """Make the room. Once, before the first run. Raises SlotDiedError; then the session is let go of."""
+    def load(self, room: Room, *, standby: bool = False) -> None:
+        """Make the room, and a process that waits for the first run. Once, before that.
+
+        Raises SlotDiedError; then the session is let go of.
+        """
         self.room = room
         group = self._slot.memory.open() if self._slot.memory is not None else {}
         setting = wire.Setting(
@@ -336,6 +339,7 @@ class Session:
             inodes=max(1024, room.disk_bytes // 16384),
             memory_is_accounted=self._slot.memory is not None,
             preload=room.preload,
+            standby=standby,
         )
         try:
             wire.send_bytes(self._channel, setting.encoded(list(group)), list(group.values()))

@@ -213,6 +213,7 @@ class _NamespaceInit(Init):
         """Enter the room when what programs import is imported; one without such wishes is entered in C."""
         self.preload(setting.preload)
         native.enter(self.context, self._run)
+        native.unpin(self.context)
 
     def clean(self) -> None:
         """Renew /tmp."""
@@ -234,12 +235,14 @@ class Watch:
         self._wall_seconds = limits.wall_seconds
         self._deadline = self._started + self._wall_seconds
         self.starved_seconds = 0.0
+        self._ahead_cpu, self._ahead_waited = 0.0, 0.0  # what its process did before it was told what to become
         self._is_waited_for = task.mode == "assert"  # by a program, whose time passes meanwhile
 
     def wait(self, context: native.Context) -> str | None:
         """Wait until the program has ended. It is killed when it passes a limit; which one, or None."""
         spent = 0.0
         while not native.wait(context, self._run, self._pause(spent)):
+            self._ahead_cpu, self._ahead_waited = native.ahead_seconds(context)
             spent = self._cpu_spent(context)
             reason = self.exceeded(spent)
             if reason is not None or self._is_waited_for:
@@ -289,7 +292,7 @@ class Watch:
         return self._cpu_of_everybody()
 
     def _cpu_of_everybody(self) -> float:
-        return sum(map(self._cpu_of, self.everybody()))
+        return sum(map(self._cpu_of, self.everybody())) - self._ahead_cpu
 
     def everybody(self) -> list[int]:
         """Every process of the run."""
@@ -342,6 +345,8 @@ class Watch:
                 for task in os.listdir(f"/proc/{pid}/task"):
                     with open(f"/proc/{pid}/task/{task}/schedstat", "rb") as file:
                         ran, waited = (int(field) / 1e9 for field in file.read().split()[:2])
+                    if int(task) == self.pid:
+                        ran, waited = ran - self._ahead_cpu, waited - self._ahead_waited
                     longest = max(longest, waited - max(0.0, spent - ran))
             except (OSError, ValueError):
                 continue

@@ -77,6 +77,9 @@ class Nursery:
         self._view = view
         self._scratches: dict[int, Scratch] = {}
 
+    def learn(self) -> None:
+        """Nothing: what is done ahead there is done in namespaces."""
+
     def start(self, number: int, socket_fd: int) -> int:
         """Start the init that the far side gave this number; its process id."""
         scratch = Scratch(self._view.scratch if self._view.exclusive else f"{self._view.scratch}/{number}")

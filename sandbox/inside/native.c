@@ -29,6 +29,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
@@ -70,6 +73,54 @@ static int64_t now_ns(void)
 static int64_t microseconds(const struct rusage *used)
 {
     return (used->ru_utime.tv_sec + used->ru_stime.tv_sec) * 1000000LL + used->ru_utime.tv_usec + used->ru_stime.tv_usec;
+}
+
+/* --- messages --------------------------------------------------------------------------------------------------- */
+
+static int64_t send_all(int channel, void *bytes, size_t length, const int32_t *fds, int n_fds)
+{
+    union {
+        char bytes[CMSG_SPACE(MAX_FDS * sizeof(int32_t))];
+        struct cmsghdr align;
+    } control;
+    struct iovec part = {bytes, length};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (n_fds > 0) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int32_t));
+        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+        head->cmsg_level = SOL_SOCKET;
+        head->cmsg_type = SCM_RIGHTS;
+        head->cmsg_len = CMSG_LEN(n_fds * sizeof(int32_t));
+        memcpy(CMSG_DATA(head), fds, n_fds * sizeof(int32_t));
+    }
+    return sendmsg(channel, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* Receive one message and its descriptors: its length, 0 when the far side is gone. */
+static int64_t receive(const struct context *context, struct run *run)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof run->fds)];
+        struct cmsghdr align;
+    } control;
+    struct iovec part = {run->message, sizeof run->message};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    do
+        run->length = recvmsg(context->channel, &message, MSG_CMSG_CLOEXEC);
+    while (run->length < 0 && errno == EINTR);
+    run->n_fds = 0;
+    if (run->length <= 0)
+        return run->length < 0 && errno != ECONNRESET ? -errno : 0;
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(&message); head; head = CMSG_NXTHDR(&message, head))
+        if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) {
+            run->n_fds = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+            memcpy(run->fds, CMSG_DATA(head), run->n_fds * sizeof(int));
+        }
+    if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+        return -EMSGSIZE;
+    return run->length;
 }
 
 /* --- the control group ---------------------------------------------------------------------------------------- */
@@ -391,9 +442,90 @@ static pid_t spawn(const struct context *context, const struct run *run)
     return pid;
 }
 
-/* Fork for the request of `run`: 0 in what is to become the program, its process id here. A program of its own is
- * executed, and this returns no second time. */
-int64_t native_start(const struct context *context, struct run *run)
+/* --- a standby: the first program's process, made before anybody knows what it is to be -------------------------- */
+
+static pid_t plain_fork(void)
+{
+    return _Fork ? _Fork() : fork();
+}
+
+/* Make it: 0 in it, its process id here. */
+static int64_t make_standby(struct context *context)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return -errno;
+    pid_t pid = plain_fork();
+    int error = errno;
+    if (pid == 0 && dup3(ends[1], context->channel, O_CLOEXEC) < 0) /* what the far side says is not for it */
+        complain(context, "standby");
+    close(ends[1]);
+    if (pid > 0) {
+        context->standby_pid = pid;
+        context->standby_fd = ends[0];
+    } else {
+        close(ends[0]);
+    }
+    return pid < 0 ? -error : pid;
+}
+
+/* What a standby has used is not the program's. */
+static void note_what_was_ahead(const struct context *context)
+{
+    struct complaint *complaint = (void *)context->complaint;
+    struct timespec used;
+    char text[64];
+    int fd = openat(context->proc_fd, "self/schedstat", O_RDONLY | O_CLOEXEC);
+    const char *waited = fd >= 0 && read_text(fd, text, sizeof text) > 0 ? strchr(text, ' ') : NULL;
+    complaint->ahead_waited_ns = waited ? digits(waited) : 0;
+    if (fd >= 0)
+        close(fd);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    complaint->ahead_cpu_us = used.tv_sec * 1000000LL + used.tv_nsec / 1000;
+}
+
+/* Take as its own what it would be given page by page when it writes there: nobody waits for it yet. */
+static void touch(const struct context *context)
+{
+    for (int64_t i = 0; i < context->n_written; i++)
+        if (madvise((void *)context->written[i].start, context->written[i].bytes, MADV_POPULATE_WRITE) != 0)
+            return; /* before Linux 5.14 */
+}
+
+/* In a standby: wait for the request, and take upon itself what it says. BECAME or BECAME_SCRIPT. */
+static int64_t stand_by(const struct context *context, struct run *run)
+{
+    touch(context);
+    note_what_was_ahead(context);
+    if (receive(context, run) <= 0)
+        _exit(1);
+    become_or_complain(context, run);
+    native_confined(context);
+    return run->request.script ? BECAME_SCRIPT : BECAME;
+}
+
+/* Have the standby be the program of the request: its process id, or 0 where there is none that can. */
+static pid_t wake(struct context *context, struct run *run)
+{
+    pid_t pid = context->standby_pid;
+    if (!pid)
+        return 0;
+    int64_t told = run->request.n_inputs ? run->request.inputs_at : run->length;
+    int cannot = run->request.by_hand || executes(context, &run->request) ||
+                 send_all(context->standby_fd, run->message, told, run->fds, run->n_fds) < 0;
+    context->standby_pid = 0;
+    close(context->standby_fd);
+    if (!cannot)
+        return pid;
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return 0;
+}
+
+/* Have a process for the request of `run`: 0 in what is to become the program, its process id here. A program of its
+ * own is executed, and a standby is told; then this returns no second time. */
+int64_t native_start(struct context *context, struct run *run)
 {
     struct complaint *complaint = (void *)context->complaint;
     memset(&run->answer, 0, sizeof run->answer);
@@ -402,7 +534,11 @@ int64_t native_start(const struct context *context, struct run *run)
         return failed;
     complaint->error = 0;
     run->started_ns = now_ns();
-    pid_t pid = executes(context, &run->request) ? spawn(context, run) : _Fork ? _Fork() : fork();
+    pid_t pid = wake(context, run);
+    if (pid == 0) {
+        complaint->ahead_cpu_us = complaint->ahead_waited_ns = 0;
+        pid = executes(context, &run->request) ? spawn(context, run) : plain_fork();
+    }
     if (pid < 0)
         return -errno;
     if (pid > 0)
@@ -440,7 +576,8 @@ int64_t native_wait(const struct context *context, struct run *run, int millisec
     if (wait4(run->pid, &status, 0, &used) != run->pid)
         return -errno;
     run->answer.status = status;
-    run->answer.cpu_us = microseconds(&used);
+    int64_t cpu_us = microseconds(&used) - ((const struct complaint *)context->complaint)->ahead_cpu_us;
+    run->answer.cpu_us = cpu_us < 0 ? 0 : cpu_us;
     run->answer.rss_kb = used.ru_maxrss;
     run->answer.wall_us = (now_ns() - run->started_ns) / 1000;
     return 1;
@@ -514,26 +651,6 @@ int native_finish(const struct context *context, struct run *run)
     return context->filter && is_untouched(context);
 }
 
-static int64_t send_all(const struct context *context, void *bytes, size_t length, const int32_t *fds, int n_fds)
-{
-    union {
-        char bytes[CMSG_SPACE(3 * sizeof(int32_t))];
-        struct cmsghdr align;
-    } control;
-    struct iovec part = {bytes, length};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (n_fds > 0) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int32_t));
-        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-        head->cmsg_level = SOL_SOCKET;
-        head->cmsg_type = SCM_RIGHTS;
-        head->cmsg_len = CMSG_LEN(n_fds * sizeof(int32_t));
-        memcpy(CMSG_DATA(head), fds, n_fds * sizeof(int32_t));
-    }
-    return sendmsg(context->channel, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
-}
-
 /* The descriptors of a test of a series, behind that of the program, which all of them share. */
 enum series_fd { PROGRAM, STDIN, STDOUT, STDERR, REPORT, SERIES_FDS };
 
@@ -572,7 +689,7 @@ static int add_record(struct series *series, struct run *run)
 static int64_t send_series(const struct context *context, const struct run *run, int inlined)
 {
     struct series *series = (void *)context->series;
-    return send_all(context, series->reply, series->reply_bytes, run->fds + STDOUT, inlined ? 0 : 3);
+    return send_all(context->channel, series->reply, series->reply_bytes, run->fds + STDOUT, inlined ? 0 : 3);
 }
 
 /* Send the answer, with a descriptor where `product_fd` is one; that of a series with those before it. */
@@ -581,7 +698,7 @@ int64_t native_answer(const struct context *context, struct run *run, int produc
     if (is_series(run))
         return send_series(context, run, add_record((void *)context->series, run));
     run->answer.kind = ANSWER;
-    return send_all(context, &run->answer, sizeof run->answer, &product_fd, product_fd >= 0);
+    return send_all(context->channel, &run->answer, sizeof run->answer, &product_fd, product_fd >= 0);
 }
 
 void native_close_descriptors(struct run *run)
@@ -589,32 +706,6 @@ void native_close_descriptors(struct run *run)
     for (int i = 0; i < run->n_fds; i++)
         close(run->fds[i]);
     run->n_fds = 0;
-}
-
-/* Receive one message and its descriptors: its length, 0 when the far side is gone. */
-static int64_t receive(const struct context *context, struct run *run)
-{
-    union {
-        char bytes[CMSG_SPACE(sizeof run->fds)];
-        struct cmsghdr align;
-    } control;
-    struct iovec part = {run->message, sizeof run->message};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
-                             .msg_controllen = sizeof control.bytes};
-    do
-        run->length = recvmsg(context->channel, &message, MSG_CMSG_CLOEXEC);
-    while (run->length < 0 && errno == EINTR);
-    run->n_fds = 0;
-    if (run->length <= 0)
-        return run->length < 0 && errno != ECONNRESET ? -errno : 0;
-    for (struct cmsghdr *head = CMSG_FIRSTHDR(&message); head; head = CMSG_NXTHDR(&message, head))
-        if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) {
-            run->n_fds = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-            memcpy(run->fds, CMSG_DATA(head), run->n_fds * sizeof(int));
-        }
-    if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-        return -EMSGSIZE;
-    return run->length;
 }
 
 static int first_look_ms(const struct context *context, const struct request *request)
@@ -664,7 +755,7 @@ static void close_last(struct run *run)
 
 /* Start the program of the request, and wait a moment for its end. GONE: it has ended and left nothing; to be answered.
  * Else what the caller is told. */
-static int64_t run_once(const struct context *context, struct run *run)
+static int64_t run_once(struct context *context, struct run *run)
 {
     const struct complaint *complaint = (const void *)context->complaint;
     int64_t done = native_start(context, run);
@@ -679,7 +770,7 @@ static int64_t run_once(const struct context *context, struct run *run)
 
 /* Run the program of a series on its inputs, one after the other, as long as it ends well, at once and prints little;
  * answer for all that were run. GONE, or what the caller is told; what it answers then is the last. */
-static int64_t run_series(const struct context *context, struct run *run)
+static int64_t run_series(struct context *context, struct run *run)
 {
     struct series *series = (void *)context->series;
     char *inputs = run->message + run->request.inputs_at;
@@ -712,8 +803,9 @@ static int64_t run_series(const struct context *context, struct run *run)
 /* Answer requests as long as their programs end at once; return where the caller is needed.
  *
  * CLOSED: the far side is gone. TO_ENTER: a room that the caller has to make. TO_START: a run that it has to start.
- * BECAME, BECAME_SCRIPT: this is the fork that is to become the program. RUNNING: it was started and has not ended. ENDED: it has,
- * is counted, and has left something in /tmp or a complaint; to be answered. The caller closes the descriptors. */
+ * BECAME, BECAME_SCRIPT: this is the process that is to become the program. RUNNING: it was started and has not ended.
+ * ENDED: it has, is counted, and has left something in /tmp or a complaint; to be answered. The caller closes the
+ * descriptors. */
 int64_t native_serve(struct context *context, struct run *run)
 {
     for (;;) {
@@ -726,6 +818,12 @@ int64_t native_serve(struct context *context, struct run *run)
             int64_t failed = native_enter(context, run);
             if (failed < 0)
                 return failed;
+            failed = run->room.standby ? make_standby(context) : 1;
+            if (failed < 0)
+                return failed;
+            native_unpin(context);
+            if (failed == 0)
+                return stand_by(context, run);
             continue;
         }
         if (length < (int64_t)sizeof run->request || run->request.kind != RUN || run->request.n_fds != run->n_fds)
@@ -735,7 +833,7 @@ int64_t native_serve(struct context *context, struct run *run)
             memset(&run->answer, 0, sizeof run->answer);
             run->answer.kind = ANSWER;
             run->answer.reason = ASK_AGAIN;
-            done = send_all(context, &run->answer, sizeof run->answer, NULL, 0);
+            done = send_all(context->channel, &run->answer, sizeof run->answer, NULL, 0);
         } else if (!context->filter || run->request.by_hand) {
             return TO_START;
         } else {

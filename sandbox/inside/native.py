@@ -1,4 +1,4 @@
-"""The structures and functions of `native.c` and `room.c`: what every test and every submission goes through.
+"""The structures and functions of the C files beside this: what every test and every submission goes through.
 
 The library is built when the package is installed and brought into the jail as a file; `load` opens it, once. It is
 called with the interpreter lock held. Every function raises OSError when the kernel refuses.
@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
 from typing import Any, Final
 
 from sandbox.inside import wire
 
 _MAX_FDS: Final = 16
 _MAX_MESSAGE_BYTES: Final = 128 * 1024
+_CORES_BYTES: Final = 128
+_MAX_RANGES: Final = 256
+_COMPLAINT_BYTES: Final = 64
 _NONE: Final = -1
 
 
@@ -34,7 +38,12 @@ ENDED: Final = 6
 class Context(ctypes.Structure):
     """What is the same for every run of a submission."""
 
+    complaint: int
     disk_bytes: int
+    n_written: int
+    written: ctypes.Array[ctypes.c_int64]
+    pinned: int
+    cores_allowed: ctypes.Array[ctypes.c_uint8]
     reference: Any
 
     _fields_ = (
@@ -42,7 +51,11 @@ class Context(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("filter", "complaint", "complaint_bytes", "series")),
         ("tmp_changed_at_ns", ctypes.c_int64),
         *((f"{name}_fd", ctypes.c_int64) for name in wire.GROUP_FILES),
-        *((name, ctypes.c_int64) for name in ("disk_bytes", "inodes", "submission_filter")),
+        *((name, ctypes.c_int64) for name in ("disk_bytes", "inodes", "standby_pid", "standby_fd", "n_written")),
+        ("written", ctypes.c_int64 * (2 * _MAX_RANGES)),
+        ("pinned", ctypes.c_int64),
+        ("cores_allowed", ctypes.c_uint8 * _CORES_BYTES),
+        ("submission_filter", ctypes.c_int64),
         ("program_filters", ctypes.c_int64 * 2),
     )
 
@@ -132,6 +145,46 @@ def new_context() -> Context:
     context.cores = len(os.sched_getaffinity(0))
     context.reference = ctypes.byref(context)
     return context
+
+
+def learn_what_is_written(context: Context, perform: Callable[[], None]) -> None:
+    """Find out which pages a program writes to, from a fork that does what programs do."""
+    near, far = os.pipe()
+    pid = clone(0)
+    if pid == 0:
+        try:
+            perform()
+            _library.native_tell_written(far)
+        finally:
+            os._exit(0)
+    os.close(far)
+    told = os.read(near, ctypes.sizeof(context.written))
+    os.close(near)
+    os.waitpid(pid, 0)
+    ctypes.memmove(context.written, told, len(told))
+    context.n_written = len(told) // 16
+
+
+def pin(context: Context, index: int) -> None:
+    """Keep to one of the cores that this process may use, by number; forks do until they `unpin`."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if allowed[-1] >= 8 * _CORES_BYTES:
+        return
+    for core in allowed:
+        context.cores_allowed[core // 8] |= 1 << core % 8
+    os.sched_setaffinity(0, {allowed[index % len(allowed)]})
+    context.pinned = 1
+
+
+def unpin(context: Context) -> None:
+    """Use every core again, in a fork."""
+    _library.native_unpin(context.reference)
+
+
+def ahead_seconds(context: Context) -> tuple[float, float]:
+    """What the process of the first program used before it was told what to become, and waited for a core."""
+    cpu_us, waited_ns = (ctypes.c_int64 * 2).from_address(context.complaint + _COMPLAINT_BYTES)
+    return cpu_us / 1e6, waited_ns / 1e9
 
 
 def new_pages(context: Context) -> None:

@@ -30,7 +30,7 @@ import sys
 import threading
 import traceback
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NoReturn
 
 from sandbox.inside import asserting, plain, prelude, serving, wire
@@ -120,6 +120,7 @@ print(total(rows[0]), max(map(max, rows)), sep=" ")
 print(" ".join(str(point.x) for points in seen.values() for point in points), f"{sum(rows[1])}")
 print("".join(reversed("abc")), sys.stdin.read().split(), {1, 2} | {3}, {"a": 1}.get("b", 2.5), -7 // 2)
 """
+LEAST: Final = b"print(input())"  # what nearly every program does
 _REHEARSED_INPUT: Final = b"2\n3 4\n1 2\nrest of it\n"
 _REHEARSALS: Final = 24  # after so many runs the interpreter has specialised what it goes through
 
@@ -130,31 +131,48 @@ def _rehearse() -> None:
     The interpreter adapts its code to what it meets and remembers where it found attributes. What it has learnt here,
     no fork learns again, writing to pages that would be shared otherwise.
     """
-    own = [os.dup(fd) for fd in range(3)]
-    modules = dict(sys.modules)
-    given = {0: _REHEARSED_INPUT, 1: b"", 2: b"", REPORT_FD: b"", CODE_FD: b""}
-    for _ in range(_REHEARSALS):
-        _module("__main__", {"__annotations__": {}})
-        for fd, content in (*given.items(), (SOURCE_FD, _REHEARSED)):
-            file = os.memfd_create("rehearsal")
-            os.pwrite(file, content, 0)
-            os.dup2(file, fd)
-            os.close(file)
-        _take_streams()
-        given[CODE_FD] = marshal.dumps(compile(_REHEARSED, _SCRIPT, "exec", dont_inherit=True))
-        source = _source()
-        code = _compiled(source)
-        _close_source()
-        exit_code = _script(source, code)
-        said = os.pread(2, 4096, 0)
-        assert exit_code == 0, said.decode()
-    os.close(REPORT_FD)
-    for fd, kept in enumerate(own):
-        os.dup2(kept, fd)
-        os.close(kept)
-    sys.modules.clear()
-    sys.modules.update(modules)
     _ours["__main__"] = sys.modules["__main__"]
+    compiled = marshal.dumps(compile(_REHEARSED, _SCRIPT, "exec", dont_inherit=True))
+    for number in range(_REHEARSALS):
+        with on_stage(_REHEARSED, _REHEARSED_INPUT, compiled if number else b""):
+            perform()
+
+
+@contextlib.contextmanager
+def on_stage(source: bytes, stdin: bytes, code: bytes = b"") -> Iterator[None]:
+    """Have the descriptors of a program while the block lasts; `code` is what an earlier run compiled."""
+    own = [os.dup(fd) for fd in range(3)]
+    given = {0: stdin, 1: b"", 2: b"", REPORT_FD: b"", SOURCE_FD: source, CODE_FD: code}
+    for fd, content in given.items():
+        file = os.memfd_create("rehearsal")
+        os.pwrite(file, content, 0)
+        os.dup2(file, fd)
+        os.close(file)
+    _open_scene()
+    try:
+        yield
+    finally:
+        for fd in (REPORT_FD, SOURCE_FD, CODE_FD):
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        for fd, kept in enumerate(own):
+            os.dup2(kept, fd)
+            os.close(kept)
+        _open_scene()
+
+
+def perform() -> None:
+    """Run the script that is on stage as a program is run, but for its end."""
+    source = _source()
+    code = _compiled(source)
+    _close_source()
+    exit_code = _script(source, code)
+    said = os.pread(2, 4096, 0)
+    assert exit_code == 0, said.decode()
+
+
+def _open_scene() -> None:
+    """What a script finds made, and no other has used."""
     _module("__main__", {"__annotations__": {}})
     _take_streams()
 

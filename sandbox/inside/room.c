@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -230,6 +231,14 @@ static const char *enter(struct context *context, struct run *run)
         return step;
     context->filter = context->program_filters[room->memory_is_accounted != 0];
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, context->submission_filter, 0, 0) == 0 ? NULL : "seccomp";
+}
+
+/* Run on whatever core is free. What makes ready for a submission keeps to that of its slot: it has time, and the others
+ * are left to who is waited for. */
+void native_unpin(const struct context *context)
+{
+    if (context->pinned) /* fails where none of them is left to us, and the kernel has moved us then */
+        sched_setaffinity(0, sizeof context->cores_allowed, (const cpu_set_t *)context->cores_allowed);
 }
 
 /* Enter the root directory of the language, with a /proc and a /tmp of our own, as the message of `run` says. */

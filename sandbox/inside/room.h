@@ -1,6 +1,6 @@
-/* What the two halves of the library share: `native.c` is what every test goes through, `room.c` what every submission
- * does. `native.py` mirrors the structures and calls the functions; nothing is kept between two calls but what they hold.
- * Errors are negative: -errno.
+/* What the parts of the library share: `native.c` is what every test goes through, `room.c` what every submission does,
+ * and `pages.c` what a slot does once. `native.py` mirrors the structures and calls the functions; nothing is kept
+ * between two calls but what they hold. Errors are negative: -errno.
  */
 #ifndef ROOM_H
 #define ROOM_H
@@ -11,6 +11,8 @@
 #define MAX_REPLY_BYTES (64 * 1024)
 #define MAX_FDS 16
 #define GROUP_FILES 6
+#define CORES_BYTES 128
+#define MAX_RANGES 256
 #define STACK_BYTES (256LL << 20) /* of a program, and of each thread that asks for no other */
 
 enum event { CLOSED, TO_ENTER, TO_START, BECAME, BECAME_SCRIPT, RUNNING, ENDED, GONE };
@@ -20,6 +22,11 @@ enum kind { RUN = 1, ANSWER = 2, SERIES = 3, ROOM = 4 };
 struct complaint {
     int32_t error;
     char step[60];
+    int64_t ahead_cpu_us, ahead_waited_ns; /* what it had used, and waited for a core, when it was told what to become */
+};
+
+struct range {
+    int64_t start, bytes;
 };
 
 struct context {
@@ -30,6 +37,11 @@ struct context {
     int64_t tmp_changed_at_ns;
     int64_t limit_fd, peak_fd, usage_fd, stat_fd, events_fd, cpu_fd; /* of the slot's control group, or -1 */
     int64_t disk_bytes, inodes;                                      /* of the program's /tmp */
+    int64_t standby_pid, standby_fd;                                 /* 0 where there is none */
+    int64_t n_written;
+    struct range written[MAX_RANGES]; /* pages that programs write to, as a rule */
+    int64_t pinned;                                                  /* to one of these, a set as the kernel has it */
+    uint64_t cores_allowed[CORES_BYTES / sizeof(uint64_t)];
     int64_t submission_filter, program_filters[2]; /* with namespaces; of programs whose memory is a group's the second */
 };
 
@@ -37,6 +49,7 @@ struct context {
 struct room {
     int64_t kind, disk_bytes, inodes, memory_is_accounted;
     int64_t by_hand;            /* something is to be imported first */
+    int64_t standby;            /* a process is to be made that waits to become the first program */
     int64_t group[GROUP_FILES]; /* which of the descriptors are the files of the control group; -1 for none */
     char root[64];
 };
@@ -90,6 +103,7 @@ struct run {
 };
 
 void native_close_between(unsigned first, unsigned last);
+void native_unpin(const struct context *context);
 int64_t native_enter(struct context *context, struct run *run);
 
 #endif

@@ -173,7 +173,8 @@ def lone_process_filter(*, executes: bool, landlock: int) -> SignalsToSelf:
     rules = {**_for_everybody(landlock), **_refusing(_NEW_PROCESSES, _EPERM)}
     if not executes:
         rules |= _refusing(_EXECS, _EPERM)
-    extra = syscalls.unless(syscalls.own(_CLONE), syscalls.BITS_SET, (_CLONE_THREAD,), _EPERM)
+    extra = syscalls.no_new_namespaces()
+    extra += syscalls.unless(syscalls.own(_CLONE), syscalls.BITS_SET, (_CLONE_THREAD,), _EPERM)
     if landlock == 0:
         rules |= _refusing(_CHANGES_OF_FILES, _EACCES)
         extra += _opens_for_reading_alone()
@@ -187,7 +188,7 @@ def compiler_filter(landlock: int) -> bytes:
     rules = _for_everybody(landlock)
     if landlock < syscalls.SIGNALS_SCOPED:
         rules |= _refusing({name: number for name, (number, _) in _SIGNALS.items()}, _EPERM)
-    return syscalls.assemble(rules, _arguments(landlock))
+    return syscalls.assemble(rules, syscalls.no_new_namespaces() + _arguments(landlock))
 
 
 def _opens_for_reading_alone() -> list[bytes]:

@@ -5,8 +5,10 @@ and can do without fails with an error they expect. Everything else is allowed: 
 read-only root confine it. Calls that this table does not know, because they are newer, do not exist for the program
 (ENOSYS).
 
-Two filters add up: `submission_filter` is installed once, `program_filter` for every run, because the init of a
-submission must mount a fresh /tmp between runs. Where there are no namespaces, `shared_host` has the filters.
+Three filters add up, for the kernel goes through a new one for each call that there is: `slot_filter` is installed
+once, and is the long one; `submission_filter` when an init needs no namespaces and no other root any more;
+`program_filter` for every run, because the init of a submission must mount a fresh /tmp between runs. Where there are
+no namespaces, `shared_host` has the filters.
 """
 
 from __future__ import annotations
@@ -38,7 +40,6 @@ _KILLED: Final = {
     "acct": Number(163, 89),
     "add_key": Number(248, 217),
     "bpf": Number(321, 280),
-    "chroot": Number(161, 51),
     "clock_adjtime": Number(305, 266),
     "clock_settime": Number(227, 112),
     "delete_module": Number(176, 106),
@@ -131,6 +132,7 @@ _OF_ONESELF: Final = {
     "move_pages": (Number(279, 239), 0),
 }
 
+_ROOTS: Final = {"chroot": Number(161, 51)}
 _MOUNTS: Final = {"mount": Number(165, 40), "umount2": Number(166, 39)}
 
 _CLONE: Final = Number(56, 220)
@@ -144,9 +146,14 @@ SIGNALS_SCOPED: Final = 6
 _AUDIT_ARCH: Final = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
 
 
-def submission_filter() -> bytes:
-    """What the init of a submission and everything below it may not do."""
+def slot_filter() -> bytes:
+    """What nobody in a slot may do, its warm interpreter included."""
     return assemble(dict.fromkeys(numbers(_KILLED), _KILL) | _refused())
+
+
+def submission_filter() -> bytes:
+    """What the init of a submission and everything below it may not do beyond that."""
+    return assemble(dict.fromkeys(numbers(_ROOTS), _KILL), no_new_namespaces(), check_flags=False)
 
 
 def program_filter(*, memory_is_accounted: bool) -> bytes:
@@ -159,7 +166,7 @@ def program_filter(*, memory_is_accounted: bool) -> bytes:
 
 def killed_and_refused() -> dict[int, int]:
     """What nobody may do anywhere, mounting included, by the number of the call."""
-    return dict.fromkeys(numbers(_KILLED | _MOUNTS), _KILL) | _refused()
+    return dict.fromkeys(numbers(_KILLED | _ROOTS | _MOUNTS), _KILL) | _refused()
 
 
 def _refused() -> dict[int, int]:
@@ -186,7 +193,6 @@ def assemble(rules: dict[int, int], extra: Sequence[bytes] = (), *, check_flags:
     if check_flags:
         # Above the newest call also lies the whole x32 table of x86_64, a second door to the same calls.
         code += [_jump(_GREATER, _NEWEST_KNOWN, 0, 1), _statement(_RETURN, _ENOSYS)]
-        code += when(own(_CLONE), BITS_SET, _NEW_NAMESPACES, _KILL)
         code += unless(own(_SOCKETPAIR), EQUAL, (_AF_UNIX,), _EACCES)
         for call, position in _OF_ONESELF.values():
             code += unless(own(call), EQUAL, (0,), _EPERM, position=position)
@@ -195,6 +201,11 @@ def assemble(rules: dict[int, int], extra: Sequence[bytes] = (), *, check_flags:
         code += [_jump(EQUAL, number, 0, 1), _statement(_RETURN, action)]
     code.append(_statement(_RETURN, _ALLOW))
     return b"".join(code)
+
+
+def no_new_namespaces() -> list[bytes]:
+    """End a process that is to be born in namespaces of its own."""
+    return when(own(_CLONE), BITS_SET, _NEW_NAMESPACES, _KILL)
 
 
 def when(number: int, test: int, value: int, action: int, *, position: int = 0, mask: int = 0xFFFF_FFFF) -> list[bytes]:

@@ -72,7 +72,7 @@ LONGEST_SERIES: Final = 8
 LARGEST_INPUT_BYTES: Final = 4 * 1024  # of a run of a series
 
 
-_SETTING: Final = struct.Struct(f"={5 + len(GROUP_FILES)}q64s")
+_SETTING: Final = struct.Struct(f"={6 + len(GROUP_FILES)}q64s")
 SETTING_BYTES: Final = _SETTING.size
 
 
@@ -84,18 +84,19 @@ class Setting(NamedTuple):
     inodes: int
     memory_is_accounted: bool  # a control group holds it
     preload: tuple[str, ...] = ()  # modules to import once
+    standby: bool = False  # a process is to wait for the first run; not where something is preloaded
 
     @classmethod
     def of(cls, message: bytes) -> Setting:
         """Read what `encoded` wrote."""
-        _, disk_bytes, inodes, accounted, _, *_, root = _SETTING.unpack_from(message)
+        _, disk_bytes, inodes, accounted, _, standby, *_, root = _SETTING.unpack_from(message)
         names = marshal.loads(message[SETTING_BYTES:])  # noqa: S302 - by the service
-        return cls(root.rstrip(b"\0").decode(), disk_bytes, inodes, bool(accounted), names)
+        return cls(root.rstrip(b"\0").decode(), disk_bytes, inodes, bool(accounted), names, bool(standby))
 
     def encoded(self, group: Sequence[str]) -> bytes:
         """The setting as bytes; the message's descriptors are these files of the control group."""
         places = [group.index(name) if name in group else _NOWHERE for name in GROUP_FILES]
-        numbers = (self.disk_bytes, self.inodes, self.memory_is_accounted, bool(self.preload))
+        numbers = (self.disk_bytes, self.inodes, self.memory_is_accounted, bool(self.preload), self.standby)
         return _SETTING.pack(_ROOM, *numbers, *places, os.fsencode(self.root)) + marshal.dumps(self.preload)
 
 

@@ -14,9 +14,9 @@ import importlib
 import os
 import select
 import sys
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from sandbox.inside import init, kernel, lone, native, program, wire
+from sandbox.inside import init, kernel, native, program, syscalls, wire
 from sandbox.inside.wire import Socket
 
 # What most programs import. More would not be free: every fork copies, and every exit frees, the tables of its pages.
@@ -38,16 +38,20 @@ def main() -> None:
     for fd in cgroups:
         os.write(fd, b"0")
         os.close(fd)
-    user = setup["user"]
+    user, view = setup["user"], setup.get("view")
     assert user is None or isinstance(user, int)
-    nursery = _ready_to_clone(user) if "view" not in setup else _ready_to_fork(user, lone.View.of(setup["view"]))
+    nursery = _ready_to_fork(user, view) if view else _ready_to_clone(user, setup["core"])
     _preload()
+    nursery.learn()
     control.send(wire.READY)
     _serve(control, nursery)
 
 
 class _Nursery(Protocol):
     """How inits are started, and what is done when they have ended."""
+
+    def learn(self) -> None:
+        """Find out what may be done ahead, when everything is loaded."""
 
     def start(self, number: int, socket_fd: int) -> int:
         """Start one; its process id."""
@@ -60,10 +64,15 @@ class _Nursery(Protocol):
 
 
 class _Namespaces:
-    def __init__(self) -> None:
+    def __init__(self, core: int) -> None:
         # Made here once: an init finds them as they are, and writes to none of the interpreter's pages for them.
         self._context = init.with_filters(native.new_context())
+        native.pin(self._context, core)
         self._run = native.new_run()
+
+    def learn(self) -> None:
+        with program.on_stage(program.LEAST, b"1\n"):
+            native.learn_what_is_written(self._context, program.perform)
 
     def start(self, number: int, socket_fd: int) -> int:
         user, group = os.getuid(), os.getgid()  # here: in a new user namespace both are nobody's
@@ -79,15 +88,19 @@ class _Namespaces:
         """The kernel will."""
 
 
-def _ready_to_clone(user: int | None) -> _Nursery:
+def _ready_to_clone(user: int | None, core: Any) -> _Nursery:
     if user is not None:
         _leave_root(user)
     kernel.forbid_new_privileges()
+    kernel.Filter(syscalls.slot_filter()).install()
     sys.path.append("/packages")
-    return _Namespaces()
+    return _Namespaces(core)
 
 
-def _ready_to_fork(user: int | None, view: lone.View) -> _Nursery:
+def _ready_to_fork(user: int | None, told: Any) -> _Nursery:
+    from sandbox.inside import lone  # with much that is of no use to the others, and which every fork would pay for
+
+    view = lone.View.of(told)
     lone.stand_guard(user)
     sys.meta_path.append(lone.OfferedPackages(view.packages))
     return lone.Nursery(view)

@@ -31,8 +31,9 @@ from sandbox.models import (
     Verdict,
 )
 
-# Of each of two slots: two processes of bubblewrap's, the warm interpreter, and the init of the next submission.
-AT_REST = 2 * 4
+# Of each of two slots: two processes of bubblewrap's, the warm interpreter, and of the next submission the init and the
+# process that waits to become the first program.
+AT_REST = 2 * 5
 DOUBLE = "print(int(input()) * 2)"
 
 
@@ -183,6 +184,51 @@ async def until(condition: object) -> None:
     async with asyncio.timeout(20):
         while not condition():  # type: ignore[operator]  # noqa: ASYNC110 - other processes have no events
             await asyncio.sleep(0.01)
+
+
+SIGHT = """
+import gc, os, random, resource, signal, sys
+print(sorted((int(fd), os.readlink(f"/proc/self/fd/{fd}")) for fd in os.listdir("/proc/self/fd") if int(fd) < 3))
+print(sorted(map(int, os.listdir("/proc/self/fd"))), sorted(sys.modules), sorted(globals()), gc.get_freeze_count())
+print([resource.getrlimit(kind) for kind in range(16) if kind != resource.RLIMIT_DATA], os.sched_getaffinity(0))
+print([line for line in open("/proc/self/status") if line[:3] in ("Cap", "Sec", "NoN", "Sig", "Shd", "Thr", "Cpu")])
+print(os.getpid(), os.getppid(), os.getpgrp(), os.getsid(0), open("/proc/self/oom_score_adj").read(), os.getcwd())
+print(sys.argv, sys.stdin.read(), random.random(), [signal.getsignal(one) for one in range(1, 64)])
+"""
+
+
+def test_a_program_sees_the_same_in_a_process_that_waited_for_it(settings: LocalSettings) -> None:
+    """Neither descriptors nor limits, modules, rights or cores tell it from one that was forked for it."""
+
+    async def scenario() -> None:
+        others = family(os.getpid())
+        async with started(replace(settings, workers=1)) as judge:
+            seen = [(await judge.execute(ExecuteJob(SIGHT, "python", b"1"))).stdout for _ in range(2)]
+            await until(lambda: victims("program") - others)
+            waited = victims("program") - others
+            seen.append((await judge.execute(ExecuteJob(SIGHT, "python", b"1"))).stdout)
+            assert not waited & family(os.getpid())
+        assert str(os.sched_getaffinity(0)).encode() in seen[0]
+        assert len(set(seen)) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_program_does_without_the_process_that_waited_for_it(settings: LocalSettings) -> None:
+    """It may have been killed, or the program may need another."""
+
+    async def scenario() -> None:
+        others = family(os.getpid())
+        async with started(replace(settings, workers=1)) as judge:
+            for job in (doubling(tests=1), doubling(tests=1), doubling()):
+                assert (await judge.judge(job)).verdict is Verdict.ACCEPTED
+            await until(lambda: killed(victims("program") - others))
+            assert (await judge.judge(doubling())).verdict is Verdict.ACCEPTED
+            await until(lambda: victims("program") - others)
+            for language, code in (("cpp", "int main(){}"), ("python", "pass")):
+                assert (await judge.execute(ExecuteJob(code, language))).verdict is Verdict.ACCEPTED
+
+    asyncio.run(scenario())
 
 
 def test_a_cancelled_call_ends_its_program(settings: LocalSettings) -> None:
