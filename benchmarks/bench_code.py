@@ -247,24 +247,24 @@ def against_sandbox_fusion(url: str, other: str, rounds: int) -> None:
     tell("  reward server beside it", f"{median(ours):.1f} problems/s: {median(ours) / median(theirs):.1f} ×")
     theirs, ours = [], []
     for _ in range(rounds):
-        theirs += latencies(SANDBOX_FUSION, other, 1)
-        ours += latencies(OURS, url, 1)
+        theirs += latencies(SANDBOX_FUSION, other, 16)
+        ours += latencies(OURS, url, 64)
     tell("print(1), SandboxFusion", f"p50 {median(theirs) * 1000:.1f} ms")
     tell("  reward server beside it", f"p50 {median(ours) * 1000:.1f} ms: {median(theirs) / median(ours):.1f} ×")
 
 
 def http_latency(url: str, rounds: int) -> None:
     """One client, an idle server."""
-    single = latencies(OURS, url, rounds)
+    single = latencies(OURS, url, rounds * 64)
     tell("print(1) over HTTP, idle", f"p50 {median(single) * 1000:.1f} ms, p99 {percentile(single, 99) * 1000:.1f} ms")
 
 
-def latencies(name: str, url: str, rounds: int) -> list[float]:
+def latencies(name: str, url: str, times: int) -> list[float]:
     """Seconds for `print(1)`, time after time."""
     with closing(connected(url)) as connection:
         return [
             in_seconds(lambda n=n: post(name, connection, f"print(1)  # {n} {time.time()}", [("", "1\n")]))
-            for n in range(rounds * 12)
+            for n in range(times)
         ]
 
 

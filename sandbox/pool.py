@@ -416,7 +416,7 @@ class _Trial:
         self._turn_seconds = turn_seconds
         self._tidying = tidying  # is given what goes on after the results are known
         self._turn = turn
-        self._decided = asyncio.Event()
+        self._decided: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lanes = 0
         self._todo = list(range(len(job.tests)))  # a heap: the lowest is run next
         self._end = len(job.tests)  # no test from here on needs to run
@@ -444,22 +444,19 @@ class _Trial:
     async def _until_decided(self) -> None:
         """Run tests until nothing is open any more. That slots are clean again is waited for by whoever is next."""
         running = asyncio.create_task(self._in_lanes())
-        decided = asyncio.create_task(self._decided.wait())
         try:
-            await asyncio.wait({running, decided}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({running, self._decided}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             running.cancel()
             await asyncio.wait({running})
             raise
-        finally:
-            decided.cancel()
-        if not self._decided.is_set():
+        if not self._decided.done():
             await running
         self._tidying(running)
 
     async def _in_lanes(self) -> None:
         async with _first_error_raised(), asyncio.TaskGroup() as lanes:
-            lanes.create_task(self._lane(lanes))
+            await self._lane(lanes)
 
     @property
     def _wanting(self) -> bool:
@@ -616,8 +613,7 @@ class _Trial:
         self._left.discard(result.index)
         if result.verdict is not Verdict.ACCEPTED and self._job.stop_at_first_failure:
             self._end_at(result.index + 1)
-        if not self._left:
-            self._decided.set()
+        self._decide()
 
     def _refuse(self, index: int, error: BadJobError | NotCompiledError) -> None:
         """A test that cannot be run. That matters only where those before it pass, whichever was run first."""
@@ -629,8 +625,11 @@ class _Trial:
         """Want no test from `end` on."""
         self._end = min(self._end, end)
         self._left = {index for index in self._left if index < self._end}
-        if not self._left:
-            self._decided.set()
+        self._decide()
+
+    def _decide(self) -> None:
+        if not self._left and not self._decided.done():
+            self._decided.set_result(None)
 
     def _test_run(self, index: int, submission: Submission) -> TestRun:
         given = self._inputs[index]
@@ -652,7 +651,7 @@ class _Trial:
                 async with grant.while_granted():
                     await submission.run(Run(compiling, b"", self._job.limits))
             yield submission
-            if self._decided.is_set() and not self._dispatcher.others_wait:
+            if self._decided.done() and not self._dispatcher.others_wait:
                 await asyncio.sleep(_ANSWERING_SECONDS)
         finally:
             await submission.close()
