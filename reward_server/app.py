@@ -44,7 +44,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.service = service
     # Not by `include_router`, which looks for each route through a context of its own, several times a request.
-    app.router.routes += [*routes.v1_router.routes, *routes.open_router.routes]
+    for router in (routes.v1_router, routes.v1_lookups, routes.open_router):
+        app.router.routes += router.routes
     errors.install(app)
     docs.install(app)
     app.add_middleware(Tracing, metrics=service.metrics)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import inspect
 import logging
 import time
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractContextManager, aclosing
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Security
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, JsonValue, ValidationError
 from starlette.requests import HTTPConnection
@@ -77,8 +79,31 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     422: {"model": models.Problem, "description": "Not what the contract says; `errors` names the fields."},
     503: {"model": models.Problem, "description": "Not admitted; come back after `Retry-After` seconds."},
 }
-_AUTHORISED = Security(_Authorised(auto_error=False, scheme_name="HTTPBearer"))
-v1_router = APIRouter(prefix="/v1", dependencies=[_AUTHORISED], responses=_REFUSALS)
+_authorised = _Authorised(auto_error=False, scheme_name="HTTPBearer")
+_AUTHORISED = Security(_authorised)
+
+
+class _Direct(APIRoute):
+    """A route that calls its endpoint with the request and the service: to solve both anew takes 0.1 ms a request.
+
+    The dependencies of the router and of the endpoint are for the schema.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        endpoint = self.endpoint
+        assert self.dependencies == [_AUTHORISED]
+        assert list(inspect.signature(endpoint).parameters) == ["request", "service"], endpoint
+
+        async def answer(request: Request) -> Response:
+            await _authorised(request)
+            response: Response = await endpoint(request, request.app.state.service)
+            return response
+
+        return answer
+
+
+v1_router = APIRouter(prefix="/v1", dependencies=[_AUTHORISED], responses=_REFUSALS, route_class=_Direct)
+v1_lookups = APIRouter(prefix="/v1", dependencies=[_AUTHORISED], responses=_REFUSALS)
 
 
 # ---- health --------------------------------------------------------------------------------------------------------
@@ -280,7 +305,7 @@ async def language(request: Request, service: TheService) -> Response:
     return _json(models.LanguageResponse(results=await _admitted(request, service, work)))
 
 
-@v1_router.get("/presets", tags=["presets"])
+@v1_lookups.get("/presets", tags=["presets"])
 async def presets(service: TheService) -> JSONResponse:
     """Every preset with its hash, and the schema that overrides are checked against."""
     return JSONResponse(
@@ -288,7 +313,7 @@ async def presets(service: TheService) -> JSONResponse:
     )
 
 
-@v1_router.get("/presets/{name}", tags=["presets"])
+@v1_lookups.get("/presets/{name}", tags=["presets"])
 async def preset_by_name(name: str, service: TheService) -> JSONResponse:
     """One preset with its hash and schema."""
     try:
