@@ -4,7 +4,8 @@
 
 The same submissions are judged twice by judges of their own, first on an idle machine, then with every core loaded by
 something else. After every tenth of them the processes, descriptors, mounts, control groups, temporary files and memory
-of this process and what it started are counted. Ends with 1 where a verdict differs, or where something has grown.
+of this process and what it started are counted. Ends with 1 where a verdict differs that should not, or where something
+has grown.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import uvloop
 
+from reward_server import logs
 from reward_server.settings import SandboxSettings
 from sandbox.dispatch import request_key
 from sandbox.local import LocalJudge, LocalSettings, default_cache_dir
@@ -72,6 +74,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--submissions", type=int, default=10_000)
     wanted = options.parse_args().submissions
+    logs.configure("WARNING")
     jobs = [job for _, job in zip(range(wanted), submissions(), strict=False)]
     with tempfile.TemporaryDirectory() as ours:
         tempfile.tempdir = ours  # others have files among the machine's temporary ones
@@ -79,10 +82,13 @@ def main() -> None:
         with load():
             loaded, grew_loaded = uvloop.run(judged(jobs))
     differing = [place for place, (one, other) in enumerate(zip(idle, loaded, strict=True)) if one != other]
+    # What passes several limits at once is ended by whichever is looked at first.
+    raced = [place for place in differing if {idle[place], loaded[place]} <= expected(jobs[place].code)]
     print(f"{len(jobs)} submissions twice: {dict(Counter(idle))}")
-    print(f"verdicts that load changed: {len(differing)}")
+    print(f"verdicts that load changed: {len(differing)}, {len(raced)} of them from one limit to another of several")
     for place in differing[:10]:
         print(f"  {idle[place]} -> {loaded[place]}: {jobs[place].code[:200]!r}")
+    differing = [place for place in differing if place not in raced]
     print(f"grown: {grew_idle or 'nothing'} idle, {grew_loaded or 'nothing'} under load")
     sys.exit(1 if differing or grew_idle or grew_loaded else 0)
 
@@ -97,6 +103,12 @@ def submissions() -> Iterator[JudgeJob]:
         else:
             code = f"a, b = map(int, input().split())\nprint(a + b - {int(number % 3 == 0)})"
         yield JudgeJob(f"{code}\n# {number}\n", "python", tests[:1] if number % 10 == 9 else tests, limits=LIMITS)
+
+
+def expected(code: str) -> set[str]:
+    """The verdicts that an attack may end with, as it says itself."""
+    first = code.partition("\n")[0]
+    return set(first.removeprefix("# expect:").split()) if first.startswith("# expect:") else set()
 
 
 async def judged(jobs: list[JudgeJob]) -> tuple[list[str], list[str]]:
@@ -119,11 +131,20 @@ async def _judged(judge: LocalJudge, jobs: list[JudgeJob]) -> tuple[list[str], l
     for first in range(0, len(jobs), share):
         verdicts += await _all(judge, jobs[first : first + share])
         await judge.settled()
-        held = Held.now()
+        held = await _at_rest()
         print(f"{len(verdicts):>7} in {time.monotonic() - started:6.0f} s: {held}", flush=True)
         settled = settled or held
     assert settled is not None
     return verdicts, held.grown_since(settled)
+
+
+async def _at_rest() -> Held:
+    """What is held when the next submissions are prepared for, which nobody is told of."""
+    held, before = Held.now(), None
+    while held != before:
+        await asyncio.sleep(0.1)
+        held, before = Held.now(), held
+    return held
 
 
 async def _all(judge: LocalJudge, jobs: list[JudgeJob]) -> list[str]:

@@ -30,7 +30,8 @@ class Image:
     def hold(self) -> int:
         """The descriptor of the copy, for as long as it is not let go of. Raises ImageGoneError."""
         if self._holders == 0:
-            self._copy = sealed("program", self.content())
+            source = self._source
+            self._copy = sealed("program", source) if isinstance(source, bytes) else _sealed_copy("program", source)
         self._holders += 1
         return self._copy
 
@@ -52,11 +53,38 @@ class Image:
 
 def sealed(name: str, content: bytes) -> int:
     """A descriptor of `content`, at its beginning, that nobody can change. The caller closes it."""
-    fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    fd = _file_in_memory(name)
     view = memoryview(content)
     position = 0
     while position < len(view):
         position += os.pwrite(fd, view[position:], position)
+    return _sealed(fd)
+
+
+def _sealed_copy(name: str, path: Path) -> int:
+    """`sealed` of the content of a file, which never is in this process. Raises ImageGoneError."""
+    try:
+        source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise ImageGoneError(str(path)) from error
+    fd = _file_in_memory(name)
+    try:
+        while os.sendfile(fd, source, None, 1 << 30):
+            pass
+        os.lseek(fd, 0, os.SEEK_SET)
+        return _sealed(fd)
+    except BaseException:
+        os.close(fd)
+        raise
+    finally:
+        os.close(source)
+
+
+def _file_in_memory(name: str) -> int:
+    return os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+
+
+def _sealed(fd: int) -> int:
     os.fchmod(fd, 0o555)  # its attributes are closed as well: in them one test could leave something for the next
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
     return fd

@@ -105,7 +105,7 @@ class Init:
             request = self._started(request)
         untouched = False
         if event != native.ENDED:
-            self._watch(request)
+            self._watch(request, at_once=event == native.RUNNING)
             untouched = native.finish(self.context, self._run)
         native.check_complaint(self.context)
         produced = _open_product(request.task.product)
@@ -144,11 +144,14 @@ class Init:
             os._exit(1)
         native.confined(self.context)
 
-    def _watch(self, request: wire.Request) -> None:
-        """Wait for the program, or end it; then end whatever else it started."""
+    def _watch(self, request: wire.Request, *, at_once: bool) -> None:
+        """Wait for the program, or end it; then end whatever else it started. `at_once` is when it is looked at first.
+
+        Looking takes memory, and a program at its limit has left none: what the kernel ends then may be us.
+        """
         run = self._run
         watch = self.watch(run, request)
-        reason = watch.wait(self.context)
+        reason = watch.wait(self.context, at_once=at_once)
         run.reason = wire.REASONS.index(reason or watch.at_the_end())
         run.starved_us = round(watch.starved_seconds * 1e6)
         run.one_process = self.one_process
@@ -238,11 +241,12 @@ class Watch:
         self._ahead_cpu, self._ahead_waited = 0.0, 0.0  # what its process did before it was told what to become
         self._is_waited_for = task.mode == "assert"  # by a program, whose time passes meanwhile
 
-    def wait(self, context: native.Context) -> str | None:
+    def wait(self, context: native.Context, *, at_once: bool) -> str | None:
         """Wait until the program has ended. It is killed when it passes a limit; which one, or None."""
-        spent = 0.0
-        while not native.wait(context, self._run, self._pause(spent)):
-            self._ahead_cpu, self._ahead_waited = native.ahead_seconds(context)
+        self._ahead_cpu, self._ahead_waited = native.ahead_seconds(context)
+        if not at_once and native.wait(context, self._run, self._pause(0.0)):
+            return None
+        while True:
             spent = self._cpu_spent(context)
             reason = self.exceeded(spent)
             if reason is not None or self._is_waited_for:
@@ -251,7 +255,8 @@ class Watch:
                 os.kill(self.pid, signal.SIGKILL)
                 native.wait(context, self._run, None)
                 return reason
-        return None
+            if native.wait(context, self._run, self._pause(spent)):
+                return None
 
     def _pause(self, spent: float) -> float:
         longest = _TICK_SECONDS if self._watched_memory is None else _MEMORY_TICK_SECONDS
@@ -282,10 +287,7 @@ class Watch:
         return None
 
     def _cpu_spent(self, context: native.Context) -> float:
-        """What the program has used; below its limit it may be what the slot has used with it.
-
-        To look at each process takes memory, and a program at its limit has left none: the kernel would end us for it.
-        """
+        """What the program has used; below its limit it may be what the slot has used with it."""
         slot = native.group_cpu_seconds(context, self._run)
         if slot is not None and slot <= self._cpu_seconds:
             return slot

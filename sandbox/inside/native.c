@@ -42,7 +42,7 @@
 #define MAX_STRINGS 128
 #define MANY_THREADS 64 /* of a program whose processes are counted by the caller */
 
-#define LOOK_MS 50 /* when the caller looks at a program that has not ended, the first time; then as `Watch` says */
+#define LOOK_MS 50 /* how often a program is looked at that has not ended */
 #define LOOK_AT_MEMORY_MS 4
 
 /* `reason` of an answer: the run before it has printed so much that its memory is to be given back first. */
@@ -541,8 +541,10 @@ int64_t native_start(struct context *context, struct run *run)
     }
     if (pid < 0)
         return -errno;
-    if (pid > 0)
+    if (pid > 0) {
+        run->pidfd = syscall(SYS_pidfd_open, pid, 0); /* now: later there may be no memory for it */
         return run->pid = pid;
+    }
     become_or_complain(context, run);
     if (context->filter)
         native_confined(context);
@@ -553,18 +555,15 @@ int64_t native_start(struct context *context, struct run *run)
  * `alone`. */
 int64_t native_wait(const struct context *context, struct run *run, int milliseconds, int alone)
 {
-    int pidfd = syscall(SYS_pidfd_open, run->pid, 0);
-    if (pidfd < 0)
-        return -errno;
-    struct pollfd polled[2] = {{pidfd, POLLIN, 0}, {context->channel, 0, 0}}; /* of the channel only its end */
+    struct pollfd polled[2] = {{run->pidfd, POLLIN, 0}, {context->channel, 0, 0}}; /* of the channel only its end */
     int ready;
+    if (run->pidfd < 0)
+        return -EMFILE;
     do
         ready = poll(polled, alone ? 1 : 2, milliseconds);
     while (ready < 0 && errno == EINTR);
-    int error = errno;
-    close(pidfd);
     if (ready < 0)
-        return -error;
+        return -errno;
     if (!alone && polled[1].revents)
         return -EPIPE;
     if (!polled[0].revents)
@@ -573,6 +572,8 @@ int64_t native_wait(const struct context *context, struct run *run, int millisec
         write_number(context->limit_fd, run->limit_bytes + OUR_OWN_BYTES);
     int status;
     struct rusage used;
+    close(run->pidfd);
+    run->pidfd = -1;
     if (wait4(run->pid, &status, 0, &used) != run->pid)
         return -errno;
     run->answer.status = status;
@@ -708,13 +709,36 @@ void native_close_descriptors(struct run *run)
     run->n_fds = 0;
 }
 
-static int first_look_ms(const struct context *context, const struct request *request)
+/* What has been written to standard output. */
+static int64_t written_to_stdout(const struct run *run)
 {
-    int64_t milliseconds = request->watched ? LOOK_AT_MEMORY_MS : LOOK_MS;
-    int64_t cpu = request->cpu_us / 1000 / context->cores, wall = request->wall_us / 1000;
-    milliseconds = cpu < milliseconds ? cpu : milliseconds;
-    milliseconds = wall < milliseconds ? wall : milliseconds;
-    return milliseconds < 2 ? 2 : milliseconds;
+    struct stat found;
+    for (int i = 0; i < run->n_fds; i++)
+        if (run->request.places[i] == 1 && fstat(run->fds[i], &found) == 0)
+            return found.st_size;
+    return 0;
+}
+
+/* Wait for the program for as long as it passes no limit, which takes no memory: it may have left none. 1: it has ended
+ * and was reaped. 0: the caller has to look at it. */
+static int64_t wait_within_limits(const struct context *context, struct run *run)
+{
+    const struct request *request = &run->request;
+    int64_t longest_ms = request->watched ? LOOK_AT_MEMORY_MS : LOOK_MS, cpu_us = 0, wall_us = 0;
+    for (;;) {
+        int64_t cpu_ms = (request->cpu_us - cpu_us) / 1000 / context->cores;
+        int64_t wall_ms = (request->wall_us - wall_us) / 1000;
+        int64_t milliseconds = cpu_ms < wall_ms ? cpu_ms : wall_ms;
+        milliseconds = milliseconds < longest_ms ? milliseconds : longest_ms;
+        int64_t done = native_wait(context, run, milliseconds < 2 ? 2 : milliseconds, 0);
+        if (done != 0 || request->watched || request->waited_for)
+            return done;
+        cpu_us = native_group_cpu_us(context, run);
+        wall_us = (now_ns() - run->started_ns) / 1000;
+        if (cpu_us < 0 || cpu_us > request->cpu_us || wall_us > request->wall_us ||
+            written_to_stdout(run) > request->output_bytes)
+            return 0;
+    }
 }
 
 /* Make the descriptors for the next input of a series: 0, or -errno. */
@@ -753,7 +777,7 @@ static void close_last(struct run *run)
     run->printed_bytes = 0;
 }
 
-/* Start the program of the request, and wait a moment for its end. GONE: it has ended and left nothing; to be answered.
+/* Start the program of the request, and wait for its end. GONE: it has ended and left nothing; to be answered.
  * Else what the caller is told. */
 static int64_t run_once(struct context *context, struct run *run)
 {
@@ -762,7 +786,7 @@ static int64_t run_once(struct context *context, struct run *run)
     if (done == 0)
         return run->request.script ? BECAME_SCRIPT : BECAME;
     if (done > 0)
-        done = native_wait(context, run, first_look_ms(context, &run->request), 0);
+        done = wait_within_limits(context, run);
     if (done <= 0)
         return done == 0 ? RUNNING : done == -EPIPE ? CLOSED : done;
     return native_finish(context, run) && !complaint->error ? GONE : ENDED;

@@ -80,7 +80,7 @@ class Run(ctypes.Structure):
         *((name, ctypes.c_int64) for name in wire.ANSWER_FIELDS),
         *((name, ctypes.c_int64) for name in ("pid", "started_ns", "usage_before", "kills_before")),
         *((name, ctypes.c_int64) for name in ("ooms_before", "cpu_before", "limit_bytes", "cached_before")),
-        ("printed_bytes", ctypes.c_int64),
+        *((name, ctypes.c_int64) for name in ("printed_bytes", "pidfd")),
         *((name, ctypes.c_int64) for name in ("n_fds", "length")),
         ("fds", ctypes.c_int32 * _MAX_FDS),
         ("message", ctypes.c_char * _MAX_MESSAGE_BYTES),

@@ -58,6 +58,7 @@ struct request {
     int64_t kind, memory_bytes, output_bytes, cpu_us, wall_us;
     int64_t processes; /* -1: the caller counts them */
     int64_t watched;   /* memory is looked at, for no group holds it */
+    int64_t waited_for; /* another program does, so the caller looks at it all the time */
     int64_t slot_bytes; /* what the slot may hold with this run and what is beside it; 0: another run says that */
     int64_t idle_ceiling_bytes;
     int64_t by_hand; /* the caller has to do something before or after it */
@@ -93,6 +94,7 @@ struct run {
     struct answer answer;
     int64_t pid, started_ns, usage_before, kills_before, ooms_before, cpu_before, limit_bytes, cached_before;
     int64_t printed_bytes; /* by the run before */
+    int64_t pidfd;
     int64_t n_fds, length;
     int32_t fds[MAX_FDS];
     union {

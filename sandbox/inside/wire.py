@@ -52,9 +52,9 @@ _MAX_STRINGS: Final = 128
 _RUN: Final = 1
 _ROOM: Final = 4
 _NOWHERE: Final = -1
-_HEADER: Final = struct.Struct(f"={19 + _MAX_FDS}q")
+_HEADER: Final = struct.Struct(f"={20 + _MAX_FDS}q")
 PROCESSES_OFFSET: Final = 8 * 5
-PLACES_OFFSET: Final = 8 * 19
+PLACES_OFFSET: Final = 8 * 20
 REQUEST_BYTES: Final = _HEADER.size
 
 ANSWER_FIELDS: Final = (
@@ -156,7 +156,7 @@ class Request(NamedTuple):
     @classmethod
     def of(cls, message: bytes) -> Request:
         """Read what `encoded` wrote."""
-        _, memory, output, cpu, wall, processes, watched, slot, ceiling, *_ = _HEADER.unpack_from(message)
+        _, memory, output, cpu, wall, processes, watched, _, slot, ceiling, *_ = _HEADER.unpack_from(message)
         limits = Limits(cpu / 1e6, wall / 1e6, memory, output, processes, bool(watched), slot, ceiling)
         return cls(limits, Task.of(message[REQUEST_BYTES:]))
 
@@ -174,6 +174,7 @@ class Request(NamedTuple):
             round(limits.wall_seconds * 1e6),
             limits.processes,
             limits.memory_is_watched,
+            task.mode == "assert",
             limits.slot_bytes,
             limits.idle_ceiling_bytes,
             bool(task.copies) or task.product is not None,

@@ -353,6 +353,32 @@ def control_groups() -> set[str]:
     return {str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{mine}*") if path.is_dir()}
 
 
+SHARED = """
+import mmap
+shared = mmap.mmap(-1, 1 << 30)
+for place in range(0, len(shared), 4096):
+    shared[place] = 1
+"""
+
+
+def test_a_program_that_dies_for_its_memory_takes_nobody_along(
+    settings: LocalSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Shared memory is given back at the very end of a death, and until then there is none for anybody in the slot."""
+    limits = Limits(memory_mb=64)
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            jobs = [
+                JudgeJob(f"{SHARED}# {number}", "python", (StdioTest(b"", b""),), limits=limits) for number in range(80)
+            ]
+            results = await asyncio.gather(*map(judge.judge, jobs))
+        assert {result.verdict for result in results} == {Verdict.MEMORY_LIMIT_EXCEEDED}
+        assert "slot died" not in caplog.text
+
+    asyncio.run(scenario())
+
+
 def test_nothing_grows_with_the_number_of_submissions(settings: LocalSettings) -> None:
     """Descriptors, processes and mounts after many submissions, hostile ones among them, are those after a few."""
     daemon = "import os\nif os.fork() == 0:\n    os.setsid()\n    import time\n    time.sleep(1000)"
