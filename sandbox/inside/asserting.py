@@ -29,7 +29,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NoReturn
 
-from sandbox.inside import plain
+from sandbox.inside import plain, values
 from sandbox.inside.peer import FarSideGoneError, Peer
 
 # Modules that tests name without importing them, beside those of the standard library.
@@ -54,9 +54,16 @@ _PLAIN_ATTRIBUTES: Final = frozenset(
     for name in dir(kind)
 ) | {"__name__", "__doc__", "tolist", "shape", "dtype", "all", "any", "sum", "item", "flatten"}
 
+# What built-in types that change answer without changing.
+_READING: Final[dict[type, frozenset[str]]] = {
+    list: frozenset({"copy", "count", "index"}),
+    dict: frozenset({"copy", "get", "items", "keys", "values"}),
+    set: frozenset(name for name in dir(frozenset) if not name.startswith("_")),
+}
+_MOST_LENT_BYTES: Final = 4 * 1024  # each is looked at before each question; what is larger is a copy
+_MANY_LENT: Final = 32  # of what the test holds; of more, the oldest is a copy from then on
 
-# Kinds that are changed in place, so that whoever has one sees it, and questions after which globals are looked at.
-_CHANGING: Final = (list, bytearray, dict, set, collections.Counter, collections.OrderedDict, collections.deque)
+# Questions after which globals, and what is lent, are looked at.
 _CHANGING_QUESTIONS: Final = ("call", "run", "enter", "exit", "set", "put", "drop")
 
 
@@ -101,7 +108,8 @@ def run_assertions(
     """
     test = _Test(fd, say)
     main = types.ModuleType("__main__")
-    main.__dict__.update(__builtins__=dict(vars(builtins)), **{_COUNTER: test.count, _RUNS: test.runs})
+    main.__dict__.update(__builtins__=dict(vars(builtins)), __file__=code.co_filename)
+    main.__dict__.update({_COUNTER: test.count, _RUNS: test.runs})
     sys.modules["__main__"] = main
     try:
         test.fill(main.__dict__, code, fn_name)
@@ -112,7 +120,7 @@ def run_assertions(
             if not _left_well(error):
                 raise
             left = True
-        _run_what_waits(main, code, test, fn_name, left=left)
+        _run_what_waits(main.__dict__, main, code, test, fn_name, left=left)
     except _NoFunctionError:
         return {"ended": "no_function"}
     except NeedsObjectsError as error:
@@ -126,39 +134,73 @@ def run_assertions(
     return _completed(test)
 
 
-def run_together(namespace: dict[str, Any], source: str, fn_name: str | None) -> dict[str, str]:
+def run_together(program: types.ModuleType, source: str, fn_name: str | None) -> dict[str, str]:
     """Run the asserting code over the program's own names, in the program's own process."""
-    counted = [0]
-
-    def count() -> None:
-        counted[0] += 1
-
-    namespace[_COUNTER] = count
-    namespace[_RUNS] = lambda line: contextlib.nullcontext()
+    tally = _Tally()
+    tally.offered = namespace = program.__dict__
     code = compiled(source.encode(), "<test>")
+    namespace.update({"__name__": "__main__", _COUNTER: tally.count, _RUNS: tally.runs})
+    sys.modules["__main__"] = program
+    left = False
     try:
-        exec(code, namespace)  # noqa: S102 - the task's own test
-        check = namespace.get("check")
-        if isinstance(check, types.FunctionType) and "check" not in _called_at_top(code):
-            check(namespace[str(fn_name)])
-            count()
-    except Exception as error:  # noqa: BLE001 - whose it is cannot be told here
+        try:
+            exec(code, namespace)  # noqa: S102 - the task's own test
+        except SystemExit as error:
+            if error.code:
+                raise
+            left = True
+        own = {name: namespace[name] for name in _bound(code) if name in namespace}
+        _run_what_waits(own, program, code, tally, fn_name, left=left)
+    except _NoFunctionError:
+        return {"ended": "no_function"}
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whose it is cannot be told here
         return {"ended": "assertion", "message": _describe(error)}
-    return {"ended": "completed"} if counted[0] else {"ended": "broken", "message": "the test asserts nothing"}
+    ended_well = any(tally.ended.values())
+    return {"ended": "completed"} if tally.asked or ended_well else {"ended": "broken", "message": "it asserts nothing"}
 
 
 class _NoFunctionError(Exception):
     """The program does not define what the test is about."""
 
 
+class _Tally:
+    """What a test has been seen to do."""
+
+    def __init__(self) -> None:
+        self.offered: dict[str, Any] = {}  # what it was given of the program's
+        self.asked = 0  # questions to the program, and assertions that held
+        self.ended: dict[int, bool] = {}  # by its first line, whether a test function has always ended well
+        self.needed: str | None = None  # why it needs objects
+        self.gone = False  # the program is
+
+    def count(self) -> None:
+        """An assertion held."""
+        self.asked += 1
+
+    @contextlib.contextmanager
+    def runs(self, line: int) -> Iterator[None]:
+        """While a test function runs."""
+        try:
+            yield
+        except BaseException:  # a skip and an exit, too: whatever it is, it goes on, and this has not ended well
+            self.ended[line] = False
+            raise
+        self.ended.setdefault(line, True)
+
+
 def _run_what_waits(
-    main: types.ModuleType, code: types.CodeType, test: _Test, fn_name: str | None, *, left: bool
+    namespace: dict[str, Any],
+    main: types.ModuleType,
+    code: types.CodeType,
+    test: _Tally,
+    fn_name: str | None,
+    *,
+    left: bool,
 ) -> None:
     """Call what the test defines to be called by whoever runs it, where it has not called it itself.
 
     What it called and let fail is called again. A test that `left` has run its test cases, as `unittest.main` does.
     """
-    namespace = main.__dict__
     called = _called_at_top(code)
     check = namespace.get("check")
     if isinstance(check, types.FunctionType) and "check" not in called:
@@ -252,7 +294,7 @@ def _run_class(kind: Any) -> None:
         _prepare(getattr(kind, "teardown_class", None), kind)
 
 
-def _run_case(unittest: Any, case: Any, test: _Test) -> None:
+def _run_case(unittest: Any, case: Any, test: _Tally) -> None:
     """Run the methods of a test case."""
     result = unittest.TestResult()
     unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
@@ -303,38 +345,22 @@ def _called_at_top(code: types.CodeType) -> tuple[str, ...]:
     )
 
 
-class _Test(Peer):
+class _Test(_Tally, Peer):
     def __init__(self, fd: int, say: Callable[[dict[str, str]], object]) -> None:
-        super().__init__(fd)
+        _Tally.__init__(self)
+        Peer.__init__(self, fd)
         self._say = say
         self.is_alone = False
-        self.offered: dict[str, object] = {}
-        self.asked = 0  # questions to the program, and assertions that held
-        self.ended: dict[int, bool] = {}  # by its first line, whether a test function has always ended well
-        self.needed: str | None = None
         self._namespace: dict[str, Any] = {}
         self._module: dict[str, Any] = {}  # what the test may import
         self._bound: set[str] = set()  # names that are the test's own
         self._references: dict[int, _Reference] = {}
         self._exceptions: dict[int, type[Exception]] = {}
         self._coroutines: list[tuple[object, int]] = []
-        self._answering = 0
+        self.answering = 0  # questions of the program's
         self._is_asked_as_plain = False
         self.uses_objects = False
-
-    def count(self) -> None:
-        """An assertion held."""
-        self.asked += 1
-
-    @contextlib.contextmanager
-    def runs(self, line: int) -> Iterator[None]:
-        """While a test function runs."""
-        try:
-            yield
-        except BaseException:  # a skip and an exit, too: whatever it is, it goes on, and this has not ended well
-            self.ended[line] = False
-            raise
-        self.ended.setdefault(line, True)
+        self._lent: list[_Lent] = []
 
     def needs(self, why: str) -> NeedsObjectsError:
         """The error to raise, remembered: a test that swallows it has not been answered."""
@@ -352,16 +378,22 @@ class _Test(Peer):
         self.offered = self._named_in_the_program(wanted)
         self._namespace = namespace
         namespace.update(self.offered)
-        for name in _modules_used(code):
+        for name, attributes in _modules_used(code).items():
             module = _ALIASES.get(name, name)
             if module in sys.stdlib_module_names or module in _ALIASES.values():
                 with contextlib.suppress(ImportError):  # the test hears of it where it uses it
-                    namespace[name] = importlib.import_module(module)
+                    found = importlib.import_module(module)
+                    if name not in self.offered or all(hasattr(found, attribute) for attribute in attributes):
+                        namespace[name] = found
+        self._bound = _bound(code)
         solution = types.ModuleType(_SOLUTION)
-        solution.__dict__.update(self.offered, __getattr__=self._of_the_module)
+        # What a test binds itself, as by another import, is not covered by all that the program has.
+        importable = [name for name in self.offered if name not in self._bound]
+        solution.__dict__.update(self.offered, __getattr__=self._of_the_module, __all__=importable)
         sys.modules[_SOLUTION] = solution
         self._module = solution.__dict__
-        self._bound = _bound(code)
+        for name, value in self.offered.items():
+            self.lend(None, name, value)
         self.is_alone = all(isinstance(value, _Reference) for value in self.offered.values())
         if self.is_alone:
             self._say({"ended": "alone"})
@@ -382,13 +414,60 @@ class _Test(Peer):
                 raise self.lost("no change")
             is_the_same, value = said
             old = placed[name]
-            if is_the_same is True and type(old) is type(value) and type(old) in _CHANGING:
-                _refresh(old, value)
+            self._lent = [lent for lent in self._lent if lent.value is not old]
+            if is_the_same is True and type(old) is type(value) and values.is_changing(old):
+                values.refresh(old, value)
+                self.lend(None, name, old)
                 continue
+            self.lend(None, name, value)
             self.offered[name] = value
             for names in (self._module, *([self._namespace] if name not in self._bound else [])):
                 if names.get(name) is old:
                     names[name] = value
+
+    def lend(self, target: int | None, name: str | None, value: object) -> None:
+        """The test has a list, dict or set of the program's, by a global's or an attribute's name: one for both."""
+        if not values.is_changing(value):
+            return
+        encoded = self._encoded(value)
+        if encoded is None:
+            return
+        self._lent.append(_Lent(target, name, value, encoded))
+        held = [lent for lent in self._lent if lent.target is not None]
+        if len(held) > _MANY_LENT:
+            self._lent.remove(held[0])
+
+    def _encoded(self, value: object) -> bytes | None:
+        needed = self.needed
+        try:
+            return plain.dumps(value, max_bytes=_MOST_LENT_BYTES, extend=self.cross)
+        except (plain.NotPlainError, RecursionError, NeedsObjectsError, TypeError):
+            self.needed = needed
+            return None
+
+    def _tell_changes(self) -> None:
+        """Make of the program's what the test has made of what was lent to it, and forget what it has no more."""
+        lent, self._lent = self._lent, []
+        for one in lent:
+            encoded = self._encoded(one.value)
+            if encoded != one.encoded:
+                with contextlib.suppress(plain.NotPlainError):
+                    self.ask("made_of", one.target, one.name, one.value)
+            if encoded is not None and (one.target is None or sys.getrefcount(one.value) > 2):
+                one.encoded = encoded
+                self._lent.append(one)
+
+    def _hear_changes(self) -> None:
+        """Make of what was lent what the program has made of its own."""
+        held = [lent for lent in self._lent if lent.target is not None]
+        if not held:
+            return
+        outcome = self.ask("lent", [(lent.target, lent.name) for lent in held])
+        changed = outcome[1] if outcome[0] == "returned" and type(outcome[1]) is dict else {}
+        for place, value in changed.items():
+            if type(place) is int and 0 <= place < len(held):
+                values.refresh(held[place].value, value)
+                held[place].encoded = self._encoded(held[place].value) or b""
 
     def _named_in_the_program(self, names: Iterable[str], operation: str = "names") -> dict[str, object]:
         """What the program calls so, as far as it does; nothing that it was not asked for."""
@@ -409,13 +488,17 @@ class _Test(Peer):
         raise AttributeError(f"module {_SOLUTION!r} has no attribute {name!r}")
 
     def reply_to(self, message: Any) -> None:
-        _, operation, index, *operands = message
+        _, number, operation, index, *operands = message
         function = self.kept(index)
-        self._answering += 1
+        self.answering += 1
         try:
-            self.send_answer(*self._answer(operation, function, operands))
+            answer = self._answer(operation, function, operands)
+            try:
+                self.send_answer(number, *answer)
+            except plain.NotPlainError as error:
+                self.send_answer(number, "raised", "TypeError", (str(error),))
         finally:
-            self._answering -= 1
+            self.answering -= 1
 
     def _answer(self, operation: object, asked: Any, operands: list[Any]) -> tuple[object, ...]:
         try:
@@ -448,7 +531,7 @@ class _Test(Peer):
         named = str(getattr(value, "__name__", "function"))
         functions = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)
         # What the program asked for, or made itself, may be of any kind: it gets a name that tells it nothing.
-        if self._answering or isinstance(value, functions) or type(value) in self._exceptions.values():
+        if self.answering or isinstance(value, functions) or type(value) in self._exceptions.values():
             return "mine", self.keep(value), named
         if isinstance(value, collections.abc.Iterator) or (isinstance(value, Exception) and _is_the_programs(value)):
             return "mine", self.keep(value), named
@@ -478,9 +561,15 @@ class _Test(Peer):
         return self.question("run", index)[0]
 
     def _exception(self, index: int, name: object, ancestors: object) -> type[Exception]:
-        """A class for one of the program's own, below those made for its ancestors."""
-        if type(ancestors) is not list or not ancestors:
+        """A class for one of the program's own, below those made for its ancestors; a built-in one by another name."""
+        if type(ancestors) is not list:
             raise self.lost("not an exception")
+        if not ancestors:
+            known: object = vars(builtins).get(str(name))
+            # Not those that would catch what the test itself finds.
+            if isinstance(known, type) and issubclass(known, Exception) and known not in (Exception, AssertionError):
+                return known
+            return self._exceptions.setdefault(index, self._made(str(name), Exception))
         parent = getattr(builtins, str(ancestors[-1]), Exception)
         if not (isinstance(parent, type) and issubclass(parent, Exception)):
             raise self.lost("not an exception")
@@ -497,6 +586,8 @@ class _Test(Peer):
     def question(self, *question: object) -> Any:
         """Ask the program; raise what it raised."""
         self.asked += 1
+        if self._lent and not self.answering:
+            self._tell_changes()
         of = self._references.get(question[1]) if len(question) > 1 and type(question[1]) is int else None
         self._is_asked_as_plain = of is not None and (
             of._is_plains or (question[0] in ("item", "put", "drop") and not of._known_to_test)
@@ -504,9 +595,15 @@ class _Test(Peer):
         try:
             outcome, *rest = self.ask(*question)
         except plain.NotPlainError as error:
-            raise self.needs(f"the test passes what cannot cross: {error}") from None
+            why = f"the test passes what cannot cross: {error}"
+            if self.is_alone:
+                raise self.needs(why) from None
+            refusal = TypeError(why)  # it may have grown by what came from the program
+            refusal._of_the_program = True  # type: ignore[attr-defined]
+            raise refusal from None
         if question[0] in _CHANGING_QUESTIONS or (question[0] == "next" and rest[:1] != [True]):
             self.refresh()
+            self._hear_changes()
         if outcome == "returned":
             return rest
         kind, arguments, attributes = rest
@@ -531,6 +628,16 @@ class _Test(Peer):
         return error  # type: ignore[no-any-return]
 
 
+class _Lent:
+    """A list, dict or set of both sides: a global, an attribute of `target`, or without a name `target` itself."""
+
+    def __init__(self, target: int | None, name: str | None, value: object, encoded: bytes) -> None:
+        self.target = target
+        self.name = name
+        self.value = value
+        self.encoded = encoded  # as both sides had it last
+
+
 class _Reference:
     """Something of the program's that stays where it is."""
 
@@ -538,6 +645,7 @@ class _Reference:
     _index: int
     _made_by_test: _Reference | None
     _known_to_test: bool  # by a name, or as an object that it made
+    _came_back: bool  # out of a call, where another program may have returned plain data
     _is_plains: bool  # a method called like one of plain data's, of an object that the test does not know
     _truth: bool | None
 
@@ -548,6 +656,7 @@ class _Reference:
             ("__name__", str(name)),
             ("_made_by_test", None),
             ("_known_to_test", False),
+            ("_came_back", False),
             ("_is_plains", False),
             ("_truth", truth),
         ):
@@ -557,12 +666,30 @@ class _Reference:
         return self._test.question(what, self._index, *operands)[0]
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        returned, itself, changed = self._test.question("call", self._index, list(arguments), named)
+        answer = self._test.question("call", self._index, list(arguments), named)
+        returned, itself, changed, retained, shared, alias = answer
         given = [*arguments, *named.values()]
         if type(changed) is list and len(changed) == len(given):
             for old, new in zip(given, changed, strict=True):
-                _refresh(old, new)
-        return given[itself] if type(itself) is int and 0 <= itself < len(given) else returned
+                values.refresh(old, new)
+        for place, one in enumerate(given):
+            if type(retained) is dict and type(retained.get(place)) is int:
+                self._test.lend(retained[place], None, one)
+        if type(itself) is int and 0 <= itself < len(given):
+            return given[itself]
+        if isinstance(returned, _Reference):
+            object.__setattr__(returned, "_came_back", True)
+        try:
+            values.share(given, returned, shared)
+        except ValueError as error:
+            raise self._test.lost(str(error)) from error
+        return self._lent(returned, alias)
+
+    def _lent(self, value: object, alias: object) -> object:
+        """What the program has given, and has itself by the index `alias`."""
+        if type(alias) is int:
+            self._test.lend(alias, None, value)
+        return value
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
@@ -572,7 +699,11 @@ class _Reference:
         value = self._ask("get", name)
         if isinstance(value, _Reference) and not self._known_to_test and name in _PLAIN_ATTRIBUTES:
             object.__setattr__(value, "_is_plains", True)
+        self._test.lend(self._index, name, value)
         return value
+
+    def __delattr__(self, name: str) -> None:
+        self._ask("unset", name)
 
     def __setattr__(self, name: str, value: object) -> None:
         self._ask("set", name, value)
@@ -596,29 +727,10 @@ class _Reference:
         a class where a function was to be written would be a way not to be judged.
         """
         objects = [side for side in (self, other) if isinstance(side, _Reference)]
+        if self._test.answering or (len(objects) == 1 and self._came_back):
+            return  # the program asks, or has returned it where plain data was wanted
         if any(one._made_by_test for one in objects) and (len(objects) == 2 or self._test.uses_objects):
             raise self._test.needs(f"the test asks whether an object is {what}")
-
-
-def _refresh(old: Any, new: Any) -> None:
-    if type(old) is not type(new):
-        return
-    if type(old) in (list, bytearray):
-        old[:] = new
-    elif type(old) is set:
-        old.clear()
-        old.update(new)
-    elif type(old) in (dict, collections.Counter, collections.OrderedDict):
-        if list(old) != list(new):  # else somebody may be going through it
-            old.clear()
-        for key, value in new.items():
-            old[key] = value
-    elif type(old) is collections.deque:
-        if len(old) != len(new):
-            old.clear()
-            old.extend(new)
-        for index, value in enumerate(new):
-            old[index] = value
 
 
 class _Function(_Reference):
@@ -631,16 +743,16 @@ class _Object(_Reference):
     def __iter__(self) -> Iterator[object]:
         iterator = self._ask("iter")
         while True:
-            more, item = self._test.question("next", iterator)
+            more, item, alias = self._test.question("next", iterator)
             if more is not True:
                 return
-            yield item
+            yield self._lent(item, alias)
 
     def __next__(self) -> object:
-        more, item = self._test.question("next", self._index)
+        more, item, alias = self._test.question("next", self._index)
         if more is not True:
             raise StopIteration
-        return item
+        return self._lent(item, alias)
 
     def __len__(self) -> int:
         length = self._ask("len")
@@ -649,7 +761,7 @@ class _Object(_Reference):
         return length
 
     def __getitem__(self, key: object) -> object:
-        return self._ask("item", key)
+        return self._lent(*self._test.question("item", self._index, key))
 
     def __setitem__(self, key: object, value: object) -> None:
         self._ask("put", key, value)
@@ -698,6 +810,7 @@ class _Class(_Object):
         if isinstance(made, _Object) and self._is_expected:
             object.__setattr__(made, "_made_by_test", self)
             object.__setattr__(made, "_known_to_test", True)
+            object.__setattr__(made, "_came_back", False)
         return made
 
     @property
@@ -721,13 +834,37 @@ class _Class(_Object):
 
 
 class _Valued(_Object):
-    """An object of a class that derives from a built-in one: compared and computed with as that."""
+    """An object of a class that derives from a built-in one: compared and computed with as that.
+
+    One that the test did not make is read as that, too, whatever its class overrides: plain data may have been wanted.
+    """
+
+    def __init__(self, test: _Test, index: int, name: str = "", held: object = None) -> None:
+        super().__init__(test, index, name)
+        object.__setattr__(self, "_held", held if type(held) is tuple and len(held) == 1 else None)
 
     def _value(self) -> Any:
-        value = self._ask("value")
+        held = object.__getattribute__(self, "_held")
+        value = self._ask("value") if held is None else held[0]
         if isinstance(value, _Reference):
             raise self._test.lost("a value that is none")
         return value
+
+    def __getattr__(self, name: str) -> object:
+        if self._made_by_test is None and not name.startswith("_"):
+            value = self._value()
+            if name in _READING.get(type(value), dir(type(value))):
+                return getattr(value, name)
+        return super().__getattr__(name)
+
+    def __iter__(self) -> Iterator[object]:
+        return iter(self._value()) if self._made_by_test is None else super().__iter__()
+
+    def __len__(self) -> int:
+        return len(self._value()) if self._made_by_test is None else super().__len__()
+
+    def __getitem__(self, key: object) -> object:
+        return self._value()[key] if self._made_by_test is None else super().__getitem__(key)
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
@@ -814,11 +951,14 @@ def _bound(code: types.CodeType) -> set[str]:
     return {str(one.argval) for one in _instructions(code) if one.opname in ("STORE_NAME", "STORE_GLOBAL")}
 
 
-def _modules_used(code: types.CodeType) -> set[str]:
+def _modules_used(code: types.CodeType) -> dict[str, set[str]]:
     """Names of which the test takes attributes, as one does of a module, and which it does not bind itself."""
-    pairs = itertools.pairwise(_instructions(code))
-    used = {str(one.argval) for one, after in pairs if one.opname in _LOADS and after.opname in _TAKES}
-    return used - _bound(code)
+    bound = _bound(code)
+    used: dict[str, set[str]] = {}
+    for one, after in itertools.pairwise(_instructions(code)):
+        if one.opname in _LOADS and after.opname in _TAKES and one.argval not in bound:
+            used.setdefault(str(one.argval), set()).add(str(after.argval))
+    return used
 
 
 def _parts(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import struct
+import threading
 from typing import Any, Final
 
 from sandbox.inside import plain, values
@@ -15,7 +16,7 @@ from sandbox.inside.wire import Socket
 
 _LENGTH: Final = struct.Struct("<I")
 _MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
-_MAX_NESTED_CALLS: Final = 50
+_MAX_NESTED_CALLS: Final = 120  # each takes seven frames of the interpreter's thousand
 
 
 class FarSideGoneError(BaseException):
@@ -30,23 +31,32 @@ class Peer:
         self._exported: list[object] = []  # kept alive, so that an id names one object
         self._indices: dict[int, int] = {}
         self._depth = 0
+        self._questions = 0
+        self._turn = threading.RLock()  # one thread asks at a time, and gets its own answer
         self.gone = False
 
     def ask(self, *question: object) -> Any:
-        """Send a question and return the answer, answering what the far side asks meanwhile."""
-        self._depth += 1
-        try:
-            if self._depth > _MAX_NESTED_CALLS:
-                raise RecursionError("calls back and forth nested too deep")
-            self._send(("ask", *question))
-            self.wait_for_answer()
-            while True:
-                message = self._receive()
-                if message[0] == "answer":
-                    return message[1:]
-                self.reply_to(message)
-        finally:
-            self._depth -= 1
+        """Send a question and return the answer, answering what the far side asks meanwhile.
+
+        Whoever is interrupted while he waits leaves an answer behind, which is nobody's.
+        """
+        with self._turn:
+            self._depth += 1
+            try:
+                if self._depth > _MAX_NESTED_CALLS:
+                    raise RecursionError("calls back and forth nested too deep")
+                self._questions += 1
+                number = self._questions
+                self._send(("ask", number, *question))
+                self.wait_for_answer()
+                while True:
+                    message = self._receive()
+                    if message[0] == "ask":
+                        self.reply_to(message)
+                    elif message[1] == number:
+                        return message[2:]
+            finally:
+                self._depth -= 1
 
     def wait_for_answer(self) -> None:
         """Called when a question is sent and not answered yet."""
@@ -61,12 +71,12 @@ class Peer:
             self.reply_to(message)
 
     def reply_to(self, message: Any) -> None:
-        """Answer a question."""
+        """Answer a question: `ask`, its number, and what is asked."""
         raise NotImplementedError
 
-    def send_answer(self, *answer: object) -> None:
-        """Send the answer to the question that was received last."""
-        self._send(("answer", *answer))
+    def send_answer(self, number: object, *answer: object) -> None:
+        """Send the answer to the question of that number."""
+        self._send(("answer", number, *answer))
 
     def cross(self, value: object) -> bytes | None:
         """How `value` crosses, which is not plain: in its parts where it has any, else by a name.
@@ -147,8 +157,10 @@ class Peer:
             message = plain.loads(self._exactly(length), extend=self.arrive)
         except plain.MalformedError as error:
             raise self.lost(str(error)) from error
-        if type(message) is not tuple or len(message) < 2 or message[0] not in ("ask", "answer"):
+        if type(message) is not tuple or len(message) < 3 or message[0] not in ("ask", "answer"):
             raise self.lost("not a message")
+        if type(message[1]) is not int:
+            raise self.lost("no number")
         return message
 
     def _exactly(self, count: int) -> bytes:

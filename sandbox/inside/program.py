@@ -288,7 +288,7 @@ class _Python:
 
         def run() -> None:
             exec(code, module.__dict__)  # noqa: S102
-            report({"nonce": nonce, **asserting.run_together(module.__dict__, source, self._task.fn_name)})
+            report({"nonce": nonce, **asserting.run_together(module, source, self._task.fn_name)})
 
         return self._ending(run)
 
@@ -462,6 +462,6 @@ def _exit_code(error: SystemExit) -> int:
     if error.code is None:
         return 0
     if isinstance(error.code, int):
-        return error.code & 0xFF
+        return error.code & 0xFF if -(1 << 63) <= error.code < 1 << 63 else 255
     print(error.code, file=sys.stderr)  # noqa: T201
     return 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import sys
 import types
 from collections.abc import Callable
 from typing import Any, Final
@@ -29,33 +30,34 @@ class _Program(Peer):
         super().__init__(fd)
         self._namespace = namespace
         self._told: dict[str, tuple[object, int, int]] = {}
+        self._lent: dict[tuple[int, str | None], tuple[object, int, int]] = {}
 
     def reply_to(self, message: Any) -> None:
-        _, operation, *operands = message
+        _, number, operation, *operands = message
         try:
             answer = getattr(self, f"_on_{operation}")(*operands)
         except SystemExit as error:
-            self._answer_raised(error)
+            self._answer_raised(number, error)
             return
         except Exception as error:  # noqa: BLE001 - the program's own, for the test to see
-            self._answer_raised(error)
+            self._answer_raised(number, error)
             return
         try:
-            self.send_answer("returned", *answer)
+            self.send_answer(number, "returned", *answer)
         except (plain.NotPlainError, RecursionError, MemoryError) as error:
             if operation == "names":
-                self.send_answer("returned", self._as_they_can(*answer))
+                self.send_answer(number, "returned", self._as_they_can(*answer))
                 return
-            self.send_answer("raised", "TypeError", (f"the result cannot be passed on: {error}",), {})
+            self.send_answer(number, "raised", "TypeError", (f"the result cannot be passed on: {error}",), {})
 
-    def _answer_raised(self, error: BaseException) -> None:
+    def _answer_raised(self, number: int, error: BaseException) -> None:
         kind = type(error)
         known: object = kind.__name__ if getattr(builtins, kind.__name__, None) is kind else kind
         attributes = {name: value for name, value in vars(error).items() if _is_plain(value)}
         try:
-            self.send_answer("raised", known, error.args, attributes)
+            self.send_answer(number, "raised", known, error.args, attributes)
         except (plain.NotPlainError, RecursionError):
-            self.send_answer("raised", known, (str(error),), {})
+            self.send_answer(number, "raised", known, (str(error),), {})
 
     def _on_names(self, names: list[str]) -> tuple[dict[str, object]]:
         self._told |= {name: self._seen(self._namespace[name]) for name in names if name in self._namespace}
@@ -99,12 +101,31 @@ class _Program(Peer):
         return told
 
     def _on_call(self, target: int, arguments: list[Any], named: dict[str, Any]) -> tuple[object, ...]:
+        """What is returned, and with it what the test needs to have the same: what was changed, and what is shared."""
         given = [*arguments, *named.values()]
         before = _snapshot(given)
+        held = [sys.getrefcount(one) for one in given]
         returned = self.kept(target)(*arguments, **named)
-        itself = next((place for place, one in enumerate(given) if one is returned and type(one) in _CHANGING), None)
+        retained = {
+            place: self._lend(one)
+            for place, one in enumerate(given)
+            if sys.getrefcount(one) > held[place] + (one is returned) and _is_small(one)
+        }
+        itself = next((place for place, one in enumerate(given) if one is returned and values.is_changing(one)), None)
         changed = given if before != _snapshot(given) else None
-        return (returned if itself is None else None, itself, changed)
+        if itself is not None:
+            return None, itself, changed, retained, [], None
+        return returned, itself, changed, retained, values.shared(given, returned), self._alias(returned)
+
+    def _lend(self, value: object) -> int:
+        """The index of a list, dict or set that both sides have from now on."""
+        index = self.keep(value)
+        self._lent[index, None] = self._seen(value)
+        return index
+
+    def _alias(self, value: object) -> int | None:
+        """The index of one that is not only in the caller's hands, who has it in a variable."""
+        return self._lend(value) if _is_small(value) and sys.getrefcount(value) > _UNSHARED else None
 
     def _on_run(self, target: int) -> tuple[object]:
         """Run a coroutine to its end."""
@@ -113,10 +134,41 @@ class _Program(Peer):
         return (asyncio.run(self.kept(target)),)
 
     def _on_get(self, target: int, name: str) -> tuple[object]:
-        return (getattr(self.kept(target), name),)
+        value = getattr(self.kept(target), name)
+        if values.is_changing(value):
+            self._lent[target, name] = self._seen(value)
+        return (value,)
+
+    def _on_lent(self, lent: list[tuple[int, str | None]]) -> tuple[dict[int, object]]:
+        """Those lists, dicts and sets that are still the same, by name or as themselves, and not as they were."""
+        changed = {}
+        for place, (target, name) in enumerate(lent):
+            value = self.kept(target) if name is None else getattr(self.kept(target), name, None)
+            told = self._lent.get((target, name))
+            if told is not None and told[0] is value and (seen := self._seen(value)) != told:
+                self._lent[target, name] = seen
+                changed[place] = value
+        return (changed,)
 
     def _on_set(self, target: int, name: str, value: object) -> tuple[object]:
         setattr(self.kept(target), name, value)
+        return (None,)
+
+    def _on_unset(self, target: int, name: str) -> tuple[object]:
+        delattr(self.kept(target), name)
+        return (None,)
+
+    def _on_made_of(self, target: int | None, name: str | None, value: object) -> tuple[object]:
+        """Make of a list, dict or set that both sides have what the test has made of its own."""
+        if target is None:
+            mine = self._namespace.get(str(name))
+        else:
+            mine = self.kept(target) if name is None else getattr(self.kept(target), name, None)
+        values.refresh(mine, value)
+        if target is None and name in self._told:
+            self._told[str(name)] = self._seen(mine)
+        elif target is not None:
+            self._lent[target, name] = self._seen(mine)
         return (None,)
 
     def _on_iter(self, target: int) -> tuple[object]:
@@ -124,15 +176,17 @@ class _Program(Peer):
 
     def _on_next(self, target: int) -> tuple[object, ...]:
         try:
-            return (True, next(self.kept(target)))
+            value = next(self.kept(target))
         except StopIteration:
-            return (False, None)
+            return (False, None, None)
+        return (True, value, self._alias(value))
 
     def _on_len(self, target: int) -> tuple[object]:
         return (len(self.kept(target)),)
 
-    def _on_item(self, target: int, key: object) -> tuple[object]:
-        return (self.kept(target)[key],)
+    def _on_item(self, target: int, key: object) -> tuple[object, ...]:
+        value = self.kept(target)[key]
+        return (value, self._alias(value))
 
     def _on_put(self, target: int, key: object, value: object) -> tuple[object]:
         self.kept(target)[key] = value
@@ -176,13 +230,20 @@ class _Program(Peer):
         if isinstance(value, _Opaque):
             return "object", self.keep(value.value), "object", _truth(value.value)
         if isinstance(value, type) and issubclass(value, Exception):
-            return "exception", self.keep(value), value.__name__, _ancestors(value)
+            known = getattr(builtins, value.__name__, None) is value
+            return "exception", self.keep(value), value.__name__, [] if known else _ancestors(value)
         if isinstance(value, types.CoroutineType):
             return "coroutine", self.keep(value)
         if isinstance(value, tuple(_BUILT_IN)) and not isinstance(value, type):
-            return ("valued", self.keep(value), "") if _has_members(value) else None
+            return ("valued", self.keep(value), "", self._unchanging(value)) if _has_members(value) else None
         kind = "class" if isinstance(value, type) else "function" if _is_function(value) else "object"
         return kind, self.keep(value), str(getattr(value, "__name__", kind)), _truth(value)
+
+    @staticmethod
+    def _unchanging(value: object) -> object:
+        """What it is as the built-in type that its class derives from, once and for all, where that cannot change."""
+        base = next(base for base in type(value).__mro__ if base in _BUILT_IN)
+        return None if base in (list, dict, set) else (_BUILT_IN[base](value),)
 
     def named(self, kind: str, index: Any, *rest: Any) -> object:
         return self.kept(index) if kind == "yours" else _Theirs(self, index, str(rest[0]) if rest else "function")
@@ -200,7 +261,6 @@ _BUILT_IN: Final[dict[type, Callable[[Any], object]]] = {
     set: lambda value: set(set.__iter__(value)),
     frozenset: lambda value: frozenset(frozenset.__iter__(value)),
 }
-_CHANGING: Final = (list, dict, set)
 
 
 def _ancestors(kind: type[Exception]) -> list[object]:
@@ -211,6 +271,15 @@ def _ancestors(kind: type[Exception]) -> list[object]:
         if getattr(builtins, base.__name__, None) is base:
             break
     return found
+
+
+_UNSHARED: Final = 3  # references to what a function has in a variable, while it calls another with it
+_FEW: Final = 256
+
+
+def _is_small(value: object) -> bool:
+    """Whether it is a list, dict or set that both sides may have."""
+    return values.is_changing(value) and len(value) <= _FEW  # type: ignore[arg-type]
 
 
 def _has_members(value: object) -> bool:
@@ -241,11 +310,11 @@ def _snapshot(arguments: list[Any]) -> bytes | None:
 
 
 def _parts_alone(value: object) -> bytes | None:
-    """The parts of a value, to see whether they change; of what has none, nothing."""
+    """The parts of a value, to see whether they change; of what has none, which it is."""
     parts = values.taken_apart(value)
     if parts is not None:
         return plain.dumps(parts, extend=_parts_alone)
-    return None if isinstance(value, tuple(_BUILT_IN)) else b""
+    return None if isinstance(value, tuple(_BUILT_IN)) else plain.dumps(id(value))
 
 
 def _is_function(value: object) -> bool:

@@ -24,6 +24,7 @@ _KILL: Final = 0x8000_0000
 _EPERM: Final = 0x0005_0000 | errno.EPERM
 _EACCES: Final = 0x0005_0000 | errno.EACCES
 _ENOSYS: Final = 0x0005_0000 | errno.ENOSYS
+_IGNORED: Final = 0x0005_0000  # said to have been done
 
 _NEW_NAMESPACES: Final = 0x7E02_0000
 _AF_UNIX: Final = 1
@@ -120,6 +121,9 @@ _UNACCOUNTED_MEMORY: Final = {
     "memfd_create": Number(319, 279),
 }
 
+# Many processes on one core would keep its zygote from starting others, while another core is free.
+_CROWDING: Final = {"sched_setaffinity": Number(203, 122)}
+
 # Allowed on oneself (0) only: the init has the same user, and these ask for no more than that. With the argument that
 # names the process.
 _OF_ONESELF: Final = {
@@ -158,7 +162,7 @@ def submission_filter() -> bytes:
 
 def program_filter(*, memory_is_accounted: bool) -> bytes:
     """What a program may not do beyond that."""
-    rules = dict.fromkeys(numbers(_MOUNTS), _KILL)
+    rules = dict.fromkeys(numbers(_MOUNTS), _KILL) | dict.fromkeys(numbers(_CROWDING), _IGNORED)
     if not memory_is_accounted:
         rules |= dict.fromkeys(numbers(_UNACCOUNTED_MEMORY), _ENOSYS)
     return assemble(rules, check_flags=False)

@@ -11,13 +11,108 @@ from __future__ import annotations
 import collections
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 Parts = tuple[object, ...]
 
 _ARRAY_KINDS: Final = "biufcUM"  # of numpy: bool, int, unsigned, float, complex, text, date; never an object
 _ARRAY_BYTES: Final = 256 * 1024 * 1024
+
+
+# Kinds that are changed in place, so that whoever has one sees it.
+CHANGING: Final = (list, bytearray, dict, set, collections.Counter, collections.OrderedDict, collections.deque)
+
+
+def is_changing(value: object) -> bool:
+    """Whether it is of a kind that is changed in place, an array of numpy included."""
+    numpy: Any = sys.modules.get("numpy")
+    return type(value) in CHANGING or (numpy is not None and type(value) is numpy.ndarray)
+
+
+def refresh(old: Any, new: Any) -> None:
+    """Make of `old`, in place, what `new` is. Nothing where they are of different kinds, or of one without change."""
+    if type(old) is not type(new):
+        return
+    if type(old) in (list, bytearray):
+        old[:] = new
+    elif type(old) is set:
+        old.clear()
+        old.update(new)
+    elif type(old) in (dict, collections.Counter, collections.OrderedDict):
+        if list(old) != list(new):  # else somebody may be going through it
+            old.clear()
+        for key, value in new.items():
+            old[key] = value
+    elif type(old) is collections.deque:
+        if len(old) != len(new):
+            old.clear()
+            old.extend(new)
+        for index, value in enumerate(new):
+            old[index] = value
+    elif type(old) is tuple and len(old) == len(new):
+        for one, other in zip(old, new, strict=True):
+            refresh(one, other)
+    elif is_changing(old) and old.shape == new.shape and old.dtype == new.dtype:
+        old[...] = new
+
+
+Path = tuple[object, ...]  # the keys that lead from a value to one inside it
+
+_MANY_PARTS: Final = 2000  # containers that are looked at; what comes behind them is taken for copies
+_LEADING: Final = frozenset({list, tuple, dict})
+
+
+def shared(given: Sequence[object], returned: object) -> list[tuple[bool, Path, Path]]:
+    """Which lists, dicts and sets inside of `returned` are also elsewhere in it, or in `given`: where else, and where.
+
+    The first of each says whether the other one is in `given`.
+    """
+    seen: dict[int, tuple[bool, Path]] = {}
+    for path, part in _parts_of(list(given)):
+        seen.setdefault(id(part), (True, path))
+    found = []
+    for path, part in _parts_of(returned):
+        known = seen.setdefault(id(part), (False, path))
+        if known != (False, path) and path:
+            found.append((*known, path))
+    return found
+
+
+def share(given: Sequence[object], returned: object, found: object) -> None:
+    """Put the same lists, dicts and sets where `shared` found them. Raises ValueError where there is no such place."""
+    try:
+        for is_given, source, target in found if type(found) is list else ():
+            *way, last = target
+            place = _at(returned, way)
+            if type(place) is not tuple:
+                place[last] = _at(given if is_given is True else returned, source)
+    except (TypeError, LookupError) as error:
+        raise ValueError(f"no such place: {error}") from error
+
+
+def _at(value: Any, path: Sequence[object]) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def _parts_of(value: object) -> Iterator[tuple[Path, object]]:
+    """The lists, dicts and sets that `value` is made of, itself first, each with the way to it."""
+    waiting: collections.deque[tuple[Path, Any]] = collections.deque([((), value)])
+    for _ in range(_MANY_PARTS):
+        if not waiting:
+            return
+        path, part = waiting.popleft()
+        if is_changing(part):
+            yield path, part
+        items = part.items() if type(part) is dict else enumerate(part) if type(part) in _LEADING else ()
+        inside = part.values() if type(part) is dict else part
+        if items and not set(map(type, inside)).isdisjoint(_WITH_PARTS):
+            waiting.extend(((*path, key), item) for key, item in items if type(item) in _WITH_PARTS)
+
+
+_WITH_PARTS: Final = frozenset({*CHANGING, tuple})
 
 
 def taken_apart(value: object) -> Parts | None:

@@ -65,6 +65,38 @@ HONEST = {
     "test functions that nobody calls": ("def f(x): return x + 1", "def test_one():\n    assert f(1) == 2\ndef test_two():\n    assert f(2) == 3"),
     "test cases that nobody runs": ("def f(x): return x + 1", "import unittest\nclass T(unittest.TestCase):\n    def test_one(self): self.assertEqual(f(1), 2)"),
     "test cases that run themselves": ("def f(x): return x + 1", "import unittest\nclass T(unittest.TestCase):\n    def test_one(self): self.assertEqual(f(1), 2)\nif __name__ == '__main__':\n    unittest.main()"),
+    "an attribute deleted": ("class P:\n    def __init__(s,x): s.x=x", "p=P(1)\ndel p.x\nassert not hasattr(p,'x')"),
+    "a list of the program's own kind": ("class L(list):\n    def own(s): return 1\ndef f(x): return L(x)", "r=f([3,1])\nassert r==[3,1] and r.index(1)==1 and len(r)==2 and r[0]==3\nr.append(4)\nassert r[-1]==4 and list(r)==[3,1,4]\nassert r.own()==1"),
+    "a comparison that is called back": ("import functools\nclass Heap:\n    def __init__(s,c): s.cmp=c; s.l=[]\n    def push(s,x): s.l.append(x)\n    def pop(s):\n        s.l.sort(key=functools.cmp_to_key(lambda a,b: -1 if s.cmp(a,b) else 1)); return s.l.pop(0)", "h=Heap(lambda a,b: a<b); h.push(3); h.push(1); assert h.pop()==1"),
+    "children appended": ("class Node:\n    def __init__(s,v): s.v=v; s.children=[]\ndef depth(r): return 1+max([depth(c) for c in r.children], default=0)", "r=Node(1)\nr.children.append(Node(2))\nr.children[0].children.append(Node(3))\nassert depth(r)==3"),
+    "a dict of an object changed": ("class Inv:\n    def __init__(s): s.items={}\n    def total(s): return sum(s.items.values())", "inv=Inv()\ninv.items['a']=5\ninv.items['b']=6\nassert inv.total()==11"),
+    "a dict of a class changed": ("class Cfg:\n    d={}\ndef get(k): return Cfg.d.get(k)", "Cfg.d['x']=1\nassert get('x')==1"),
+    "a global that the test fills": ("REG={}\ndef get(k): return REG.get(k)", "REG['x']=1\nassert get('x')==1"),
+    "a global that the test empties": ("cache={}\ndef f(k):\n    cache[k]=cache.get(k,0)+1\n    return cache[k]", "assert f('a')==1\nassert f('a')==2\ncache.clear()\nassert f('a')==1\nassert cache=={'a':1}"),
+    "an attribute that both sides have": ("class S:\n    def __init__(s): s.items=[]\n    def push(s,x): s.items.append(x)", "s=S()\nit=s.items\ns.push(1)\nassert it==[1]\nit.append(5)\ns.push(2)\nassert it==[1,5,2]\nassert s.items==[1,5,2]"),
+    "lists in a dict of an object": ("class G:\n    def __init__(s): s.adj={}\n    def n(s): return sum(len(v) for v in s.adj.values())", "g=G()\ng.adj['a']=[]\ng.adj['a'].append('b')\ng.adj['a'].append('c')\nassert g.n()==2"),
+    "a hundred calls back and forth": ("def memoize(f):\n    c={}\n    def w(*a):\n        if a not in c: c[a]=f(*a)\n        return c[a]\n    return w", "@memoize\ndef fib(n): return n if n<2 else fib(n-1)+fib(n-2)\nassert fib(100)==354224848179261915075"),
+    "objects put in order": ("class P:\n    def __init__(s,a): s.a=a\ndef srt(l): l.sort(key=lambda p:p.a)", "ps=[P(3),P(1)]\nsrt(ps)\nassert [p.a for p in ps]==[1,3]"),
+    "an array changed in place": ("def f(a):\n    a.sort(); return a", "import numpy as np\na=np.array([3,1,2]); r=f(a); assert (a==np.array([1,2,3])).all() and r is a"),
+    "a built-in exception by another name": ("MyErr=ValueError\ndef f(): raise MyErr('x')", "try:\n    f(); assert False\nexcept MyErr: pass"),
+    "a library's class beside all of the program's": ("import numpy as np\nfrom collections import Counter\ndef f(x): return Counter(x)", "from collections import Counter\nfrom solution import *\nassert isinstance(f([1]),Counter)"),
+    "threads of the test": ("import threading\nclass C:\n    def __init__(s): s.n=0\n    def inc(s): s.n+=1", "import threading\nc=C()\nts=[threading.Thread(target=c.inc) for _ in range(8)]\n[t.start() for t in ts]; [t.join() for t in ts]\nassert c.n==8"),
+    "the test's own file": ("def f(): return 1", "import os,sys\nsys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))\nassert f()==1"),
+    "a class of a module called so": ("from datetime import datetime\ndef nd(d): return d.day", "assert nd(datetime.strptime('2024-01-05','%Y-%m-%d'))==5"),
+    "rows of their own": ("def grid(n): return [[0]*n for _ in range(n)]", "g=grid(3); g[0][0]=1; assert g[1][0]==0 and g[0][0]==1"),
+    "a deep copy": ("import copy\ndef deep_copy(x): return copy.deepcopy(x)", "o=[[1],{'a':[2]}]; c=deep_copy(o); c[0].append(9); c[1]['a'].append(3); assert o==[[1],{'a':[2]}] and c==[[1,9],{'a':[2,3]}] and c[0] is not o[0]"),
+    "a shallow copy": ("def cp(x): return list(x)", "o=[[1],[2]]; c=cp(o); assert c is not o and c[0] is o[0]; c[0].append(5); assert o[0]==[1,5]"),
+    "a list handed out as a copy": ("class A:\n    def __init__(s): s.h=[]\n    def history(s): return list(s.h)", "a=A(); a.history().append(1); assert a.history()==[]"),
+    "a list taken as a copy": ("class A:\n    def __init__(s,l): s.h=list(l)\n    def size(s): return len(s.h)", "l=[1,2]; a=A(l); l.append(3); assert a.size()==2"),
+    "a list that the program fills later": ("class Logger:\n    def __init__(s,o): s.o=o\n    def log(s,m): s.o.append(m)", "out=[]; l=Logger(out); l.log('a'); l.log('b'); assert out==['a','b']"),
+    "observers": ("class S:\n    def __init__(s): s.f=[]\n    def sub(s,f): s.f.append(f)\n    def fire(s,x):\n        for f in s.f: f(x)", "got=[]; s=S(); s.sub(got.append); s.sub(lambda x: got.append(x*2)); s.fire(3); assert got==[3,6]"),
+    "the same list, changed on": ("def f(a): a.append(1); return a", "l=[]; r=f(l); assert r is l and l==[1]; r.append(2); assert l==[1,2]"),
+    "a default of its own": ("def f(x, acc=None):\n    acc=[] if acc is None else acc\n    acc.append(x); return acc", "assert f(1)==[1]\nassert f(2)==[2]"),
+    "lists by key": ("class G:\n    def __init__(s): s.d={}\n    def __getitem__(s,k): return s.d.setdefault(k,[])\n    def n(s): return sum(map(len,s.d.values()))", "g=G(); g['a'].append(1); g['a'].append(2); g['b'].append(3); assert g.n()==3"),
+    "rows gone through": ("class M:\n    def __init__(s): s.r=[[1],[2]]\n    def __iter__(s): return iter(s.r)\n    def total(s): return sum(map(sum,s.r))", "m=M()\nfor r in m: r.append(10)\nassert m.total()==23"),
+    "a graph of nodes": ("class Node:\n    def __init__(s,n): s.name=n; s.neighbors=[]\ndef clone(n, seen=None):\n    seen={} if seen is None else seen\n    if n.name in seen: return seen[n.name]\n    c=Node(n.name); seen[n.name]=c\n    c.neighbors=[clone(m,seen) for m in n.neighbors]\n    return c", "a,b,c=Node(1),Node(2),Node(3)\na.neighbors=[b,c]\nb.neighbors.append(a)\nc.neighbors.extend([a,b])\nx=clone(a)\nassert x is not a and [n.name for n in x.neighbors]==[2,3]\nassert x.neighbors[0].neighbors[0] is x\nassert [n.name for n in x.neighbors[1].neighbors]==[1,2]"),
+    "many rounds with one object": ("class S:\n    def __init__(s): s.items=[]\n    def push(s,x): s.items.append(x)\n    def pop(s): return s.items.pop()\n    def __len__(s): return len(s.items)", "s=S()\nfor i in range(50): s.push(i)\nassert len(s)==50\nfor i in reversed(range(50)): assert s.pop()==i\nassert s.items==[]"),
+    "a call that the test gives up": ("import time\ndef slow():\n    time.sleep(0.3)\n    return 1\ndef g(): return 5", "import signal\nclass Late(Exception): pass\ndef late(*_): raise Late\nsignal.signal(signal.SIGALRM, late)\nsignal.setitimer(signal.ITIMER_REAL, 0.1)\ntry: slow()\nexcept Late: pass\nassert g() == 5"),
 }  # fmt: skip
 
 
@@ -141,6 +173,28 @@ LIARS = {
         pytest.param("S = 'a' * (65 << 20)", "assert S[:3] == 'bbb'", id="a global that is too large"),
         pytest.param("def f(x): return x", "import unittest\nclass T(unittest.TestCase):\n    @unittest.expectedFailure\n    def test_one(self): self.assertEqual(f(1), 1)", id="a success that is not expected"),
         pytest.param("sorted = abs = len = set = lambda *a: 2", "from solution import *\nassert len([1,2,3]) == f(3)", id="tools of the test's, imported with all"),
+        pytest.param("class L(list):\n    c=0\n    def index(self,x):\n        L.c+=1; return L.c\ndef topo(n,e): return L(range(n))", "edges=[(3,1),(2,0)]; o=topo(4,edges); assert len(o)==4 and set(o)==set(range(4))\nfor u,v in edges: assert o.index(u)<o.index(v)", id="an index that counts"),
+        pytest.param("class L(dict):\n    n=0\n    def __getitem__(s,k):\n        L.n+=1; return L.n%3\n    def own(s): pass\ndef col(e): return L({0:0,1:0,2:0})", "edges=[(0,1),(1,2),(0,2)]\nc=col(edges)\nassert len(c)==3\nfor u,v in edges: assert c[u]!=c[v]", id="items that change"),
+        pytest.param("class L(list):\n    n=0\n    def __iter__(s):\n        L.n+=1\n        return iter(sorted(list(list.__iter__(s))))\n    def __getitem__(s,i): return sorted(list(list.__iter__(s)))[i]\n    def own(s): pass\ndef srt(x): return L(x)", "r=srt([3,1,2])\nassert all(r[i]<=r[i+1] for i in range(2))\nassert sorted(r)==[1,2,3]", id="two orders"),
+        pytest.param("class S(set):\n    def symmetric_difference(self,o): return set()\n    def union(self,o): return o\ndef f(x): return S()", "assert f([1]).symmetric_difference({1})==set()\nassert f([1]).union({1,2})=={1,2}", id="sets that say what is wanted"),
+        pytest.param("def encode(s): return 'a'*((64<<20)-40)\ndef decode(s): return s", "assert decode(encode('abc'))=='abc'", id="too much that comes back"),
+        pytest.param("def g(s): return 'a'*(33<<20)", "assert g(g('abc')+g('b'))=='abc'", id="too much from two"),
+        pytest.param("def apply_twice(f,x):\n    try: f('a'*(40<<20))\n    except BaseException:\n        import os; os._exit(0)\n    return 0", "assert apply_twice(lambda x: x*2, 3)==12", id="too much for a callback"),
+        pytest.param("class Heap:\n    def __init__(s,c): s.cmp=c\n    def push(s,x):\n        try: s.cmp(s,s)\n        except BaseException:\n            import os; os._exit(0)\n    def pop(s): return 0", "h=Heap(lambda a,b: a<b); h.push(3); h.push(1); assert h.pop()==1", id="itself for a callback"),
+        pytest.param("class TreeNode:\n    def __init__(s,v): s.v=v; s.left=None; s.right=None\ndef depth(r): return r", "r=TreeNode(1); r.left=TreeNode(2); assert depth(r)==2", id="what it was given"),
+        pytest.param("class Node:\n    def __init__(s,v): s.v=v; s.children=[]\ndef depth(r): return 2", "r=Node(1)\nr.children.append(Node(2))\nr.children[0].children.append(Node(3))\nassert depth(r)==3", id="children that do not count"),
+        pytest.param("class P:\n    def __init__(s,a): s.a=a\ndef top(ps):\n    ps.sort(key=lambda p:-p.a); return ps[0]", "ps=[P(1),P(2)]; assert top(ps).a==2; assert [p.a for p in ps]==[1,2]", id="objects put in another order"),
+        pytest.param("def f(a):\n    a.sort(); return a", "import numpy as np\na=np.array([3,1,2]); f(a); assert (a==np.array([3,1,2])).all()", id="an array that is changed"),
+        pytest.param("def f(t):\n    t[0].append(1); return 2", "t=([1],2); assert f(t)==2; assert t==([1],2)", id="a list in a tuple that is changed"),
+        pytest.param("MyErr=AssertionError\ndef f(): return 1", "try:\n    assert f()==2\nexcept MyErr: pass", id="its own name for failure"),
+        pytest.param("def grid(n): return [[0]*n]*n", "g=grid(3); g[0][0]=1; assert g[1][0]==0", id="one row for all"),
+        pytest.param("def deep_copy(x): return list(x)", "o=[[1],[2]]; c=deep_copy(o); c[0].append(9); assert o==[[1],[2]]", id="a copy of the outside"),
+        pytest.param("def deep_copy(x): return list(x)", "o=[[1],[2]]; c=deep_copy(o); assert c==o and c is not o and c[0] is not o[0]", id="a copy with the same inside"),
+        pytest.param("class A:\n    def __init__(s): s.h=[]\n    def history(s): return s.h", "a=A(); a.history().append(1); assert a.history()==[]", id="its own list handed out"),
+        pytest.param("class A:\n    def __init__(s,l): s.h=l\n    def size(s): return len(s.h)", "l=[1,2]; a=A(l); l.append(3); assert a.size()==2", id="the test's list kept"),
+        pytest.param("class Logger:\n    def __init__(s,o): s.o=list(o)\n    def log(s,m): s.o.append(m)", "out=[]; l=Logger(out); l.log('a'); l.log('b'); assert out==['a','b']", id="a list that is not filled"),
+        pytest.param("def f(x, acc=[]):\n    acc.append(x); return acc", "assert f(1)==[1]\nassert f(2)==[2]", id="one default for all"),
+        pytest.param("import time\ndef slow():\n    time.sleep(0.3)\n    return 5\ndef g(): return 1", "import signal\nclass Late(Exception): pass\ndef late(*_): raise Late\nsignal.signal(signal.SIGALRM, late)\nsignal.setitimer(signal.ITIMER_REAL, 0.1)\ntry: slow()\nexcept Late: pass\nassert g() == 5", id="an answer to what was given up"),
     ],
 )  # fmt: skip
 def test_a_program_does_not_make_a_test_one_that_cannot_be_judged(bench: Bench, code: str, source: str) -> None:
@@ -195,3 +249,27 @@ def test_what_reaches_into_the_process_runs_there_on_request(bench: Bench, sourc
     code = "def f(): print(5)\ndef g(): return int(input()) + 1"
     result = asserted(bench, code, source, objects_in_process=True)
     assert (result.verdict, result.tests[0].in_process) == (Verdict.ACCEPTED, True), result
+
+
+EQUALITY = """
+class P:
+    def __init__(self, x): self.x = x
+    def __eq__(self, other): return {}
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def test_one():\n    assert P(1) == P(1)\ndef test_two():\n    assert not P(1) == P(2)",
+        "assert P(1) == P(1)\ndef test_two():\n    assert not P(1) == P(2)",
+        "import unittest\nclass T(unittest.TestCase):\n    def test_one(self): self.assertFalse(P(1) == P(2))",
+        "import unittest\nclass T(unittest.TestCase):\n    def test_one(self): self.assertFalse(P(1) == P(2))\nif __name__ == '__main__':\n    unittest.main()",
+        "class TestP:\n    def test_one(self):\n        assert P(1) == P(1) and not P(1) == P(2)",
+    ],
+)
+def test_what_a_test_defines_is_run_in_the_process_too(bench: Bench, source: str) -> None:
+    """Test functions and test cases decide there as they do across the border."""
+    for equality, verdict in (("self.x == other.x", Verdict.ACCEPTED), ("True", Verdict.WRONG_ANSWER)):
+        result = asserted(bench, EQUALITY.format(equality), source, objects_in_process=True)
+        assert (result.verdict, result.tests[0].in_process) == (verdict, True), result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -375,6 +376,27 @@ def test_a_program_that_dies_for_its_memory_takes_nobody_along(
             results = await asyncio.gather(*map(judge.judge, jobs))
         assert {result.verdict for result in results} == {Verdict.MEMORY_LIMIT_EXCEEDED}
         assert "slot died" not in caplog.text
+
+    asyncio.run(scenario())
+
+
+def test_no_program_leaves_word_in_a_device(settings: LocalSettings) -> None:
+    """Devices are files of the host's, whose times all would see; and they work."""
+    code = """
+import os
+for name in os.listdir("/dev"):
+    if name in ("null", "zero", "full", "random", "urandom"):
+        try:
+            os.utime(f"/dev/{name}")
+        except OSError as error:
+            print(error.errno)
+print(open("/dev/null", "w").write("x"), open("/dev/zero", "rb").read(1), len(open("/dev/urandom", "rb").read(1)))
+"""
+
+    async def scenario() -> None:
+        async with started(settings) as judge:
+            seen = await judge.execute(ExecuteJob(code, "python"))
+        assert seen.stdout == f"{errno.EROFS}\n".encode() * 5 + b"1 b'\\x00' 1\n"
 
     asyncio.run(scenario())
 
