@@ -48,6 +48,7 @@ def become(read_task: Callable[[], wire.Task]) -> NoReturn:
     """
     try:
         task = read_task()
+        _heed_interrupts()
         run = _Exec(task) if task.mode == "exec" else _Python(task)
         run()
     except MemoryError:
@@ -62,6 +63,7 @@ def become_script() -> NoReturn:
     Each object that is looked at here costs a page in every test.
     """
     try:
+        _heed_interrupts()
         source = _source()
         code = _compiled(source)
         _close_source()
@@ -70,6 +72,11 @@ def become_script() -> NoReturn:
         report({"ended": "out_of_memory"})
     finally:
         os._exit(1)
+
+
+def _heed_interrupts() -> None:
+    """What an init must not, and every interpreter does."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def copy(fd: int, path: str) -> None:
