@@ -121,14 +121,13 @@ _UNACCOUNTED_MEMORY: Final = {
     "memfd_create": Number(319, 279),
 }
 
-# Many processes on one core would keep its zygote from starting others, while another core is free.
-_CROWDING: Final = {"sched_setaffinity": Number(203, 122)}
+_AFFINITY: Final = Number(203, 122)
 
 # Allowed on oneself (0) only: the init has the same user, and these ask for no more than that. With the argument that
 # names the process.
 _OF_ONESELF: Final = {
     "prlimit64": (Number(302, 261), 0),
-    "sched_setaffinity": (Number(203, 122), 0),
+    "sched_setaffinity": (_AFFINITY, 0),
     "setpriority": (Number(141, 140), 1),
     "setpriority of a user or a group": (Number(141, 140), 0),  # PRIO_PROCESS is 0
     "ioprio_set": (Number(251, 30), 1),
@@ -162,10 +161,11 @@ def submission_filter() -> bytes:
 
 def program_filter(*, memory_is_accounted: bool) -> bytes:
     """What a program may not do beyond that."""
-    rules = dict.fromkeys(numbers(_MOUNTS), _KILL) | dict.fromkeys(numbers(_CROWDING), _IGNORED)
+    rules = dict.fromkeys(numbers(_MOUNTS), _KILL)
     if not memory_is_accounted:
         rules |= dict.fromkeys(numbers(_UNACCOUNTED_MEMORY), _ENOSYS)
-    return assemble(rules, check_flags=False)
+    # Many processes on one core would keep its zygote from starting others, while another core is free.
+    return assemble(rules, when(own(_AFFINITY), EQUAL, 0, _IGNORED), check_flags=False)
 
 
 def killed_and_refused() -> dict[int, int]:
