@@ -26,7 +26,7 @@ import importlib
 import itertools
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NoReturn
 
 from sandbox.inside import plain, values
@@ -416,7 +416,7 @@ class _Test(_Tally, Peer):
             old = placed[name]
             self._lent = [lent for lent in self._lent if lent.value is not old]
             if is_the_same is True and type(old) is type(value) and values.is_changing(old):
-                values.refresh(old, value)
+                self.take_over(old, value)
                 self.lend(None, name, old)
                 continue
             self.lend(None, name, value)
@@ -425,49 +425,75 @@ class _Test(_Tally, Peer):
                 if names.get(name) is old:
                     names[name] = value
 
-    def lend(self, target: int | None, name: str | None, value: object) -> None:
-        """The test has a list, dict or set of the program's, by a global's or an attribute's name: one for both."""
+    def lend(self, index: int | None, name: str, value: object) -> None:
+        """The test has a list, dict or set that the program has by an index, or as a global: one for both."""
         if not values.is_changing(value):
             return
         encoded = self._encoded(value)
         if encoded is None:
             return
-        self._lent.append(_Lent(target, name, value, encoded))
-        held = [lent for lent in self._lent if lent.target is not None]
+        self._lent.append(_Lent(index, name, value, encoded))
+        held = [lent for lent in self._lent if lent.index is not None]
         if len(held) > _MANY_LENT:
             self._lent.remove(held[0])
 
+    def one_with(self, value: object, index: object) -> object:
+        """What the program has given, and has itself by an index: the test's own of it, where it has one already."""
+        if type(index) is not int:
+            return value
+        for lent in self._lent:
+            if lent.index == index:
+                self.take_over(lent.value, value)
+                lent.note(self._encoded(lent.value) or b"")
+                return lent.value
+        self.lend(index, "", value)
+        return value
+
+    def take_over(self, old: object, new: object) -> None:
+        """`values.refresh`, in which no object of the program's is asked anything."""
+        self.answering += 1
+        try:
+            values.refresh(old, new)
+        finally:
+            self.answering -= 1
+
     def _encoded(self, value: object) -> bytes | None:
-        needed = self.needed
+        self.answering += 1  # what is in it has been given to the program, or is named without a word
         try:
             return plain.dumps(value, max_bytes=_MOST_LENT_BYTES, extend=self.cross)
-        except (plain.NotPlainError, RecursionError, NeedsObjectsError, TypeError):
-            self.needed = needed
+        except (plain.NotPlainError, RecursionError):
             return None
+        finally:
+            self.answering -= 1
 
     def _tell_changes(self) -> None:
         """Make of the program's what the test has made of what was lent to it, and forget what it has no more."""
         lent, self._lent = self._lent, []
         for one in lent:
-            encoded = self._encoded(one.value)
+            encoded = one.encoded if one.is_still else self._encoded(one.value)
             if encoded != one.encoded:
-                with contextlib.suppress(plain.NotPlainError):
-                    self.ask("made_of", one.target, one.name, one.value)
-            if encoded is not None and (one.target is None or sys.getrefcount(one.value) > 2):
-                one.encoded = encoded
+                self.answering += 1
+                try:
+                    with contextlib.suppress(plain.NotPlainError):
+                        self.ask("made_of", one.index, one.name, one.value)
+                finally:
+                    self.answering -= 1
+            if encoded is not None and (one.index is None or sys.getrefcount(one.value) > 2):
+                if encoded != one.encoded:
+                    one.note(encoded)
                 self._lent.append(one)
 
     def _hear_changes(self) -> None:
         """Make of what was lent what the program has made of its own."""
-        held = [lent for lent in self._lent if lent.target is not None]
+        held = [lent for lent in self._lent if lent.index is not None]
         if not held:
             return
-        outcome = self.ask("lent", [(lent.target, lent.name) for lent in held])
+        outcome = self.ask("lent", [lent.index for lent in held])
         changed = outcome[1] if outcome[0] == "returned" and type(outcome[1]) is dict else {}
         for place, value in changed.items():
             if type(place) is int and 0 <= place < len(held):
-                values.refresh(held[place].value, value)
-                held[place].encoded = self._encoded(held[place].value) or b""
+                self.take_over(held[place].value, value)
+                held[place].note(self._encoded(held[place].value) or b"")
 
     def _named_in_the_program(self, names: Iterable[str], operation: str = "names") -> dict[str, object]:
         """What the program calls so, as far as it does; nothing that it was not asked for."""
@@ -583,8 +609,14 @@ class _Test(_Tally, Peer):
         made: type[Exception] = known or type(name, (parent,), {})
         return self._exceptions.setdefault(-1 - len(self._exceptions), made)
 
-    def question(self, *question: object) -> Any:
-        """Ask the program; raise what it raised."""
+    def take_changes(self, given: Sequence[object], changed: object) -> None:
+        """Make of the arguments of a call what the program has made of them."""
+        if type(changed) is list and len(changed) == len(given):
+            for old, new in zip(given, changed, strict=True):
+                self.take_over(old, new)
+
+    def question(self, *question: object, given: Sequence[object] = ()) -> Any:
+        """Ask the program; raise what it raised. `given` are the arguments of a call."""
         self.asked += 1
         if self._lent and not self.answering:
             self._tell_changes()
@@ -606,7 +638,8 @@ class _Test(_Tally, Peer):
             self._hear_changes()
         if outcome == "returned":
             return rest
-        kind, arguments, attributes = rest
+        kind, arguments, attributes, changed, *_ = rest
+        self.take_changes(given, changed)
         raise self._raised(kind, arguments, attributes)
 
     def _raised(self, kind: Any, arguments: Any, attributes: Any) -> BaseException:
@@ -629,13 +662,23 @@ class _Test(_Tally, Peer):
 
 
 class _Lent:
-    """A list, dict or set of both sides: a global, an attribute of `target`, or without a name `target` itself."""
+    """A list, dict or set of both sides: what the program keeps under `index`, or its global of that name."""
 
-    def __init__(self, target: int | None, name: str | None, value: object, encoded: bytes) -> None:
-        self.target = target
+    def __init__(self, index: int | None, name: str, value: object, encoded: bytes) -> None:
+        self.index = index
         self.name = name
         self.value = value
-        self.encoded = encoded  # as both sides had it last
+        self.note(encoded)
+
+    def note(self, encoded: bytes) -> None:
+        """Both sides have it as it is."""
+        self.encoded = encoded
+        self._copy = values.flat_copy(self.value)  # which is sooner compared
+
+    @property
+    def is_still(self) -> bool:
+        """Whether it is as it was, as far as that is told at a glance."""
+        return values.is_still(self.value, self._copy)
 
 
 class _Reference:
@@ -665,41 +708,35 @@ class _Reference:
     def _ask(self, what: str, *operands: object) -> Any:
         return self._test.question(what, self._index, *operands)[0]
 
+    def _ask_one(self, what: str, *operands: object) -> Any:
+        """Ask for what the program may have itself."""
+        value, index, *_ = self._test.question(what, self._index, *operands)
+        return self._test.one_with(value, index)
+
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        answer = self._test.question("call", self._index, list(arguments), named)
-        returned, itself, changed, retained, shared, alias = answer
         given = [*arguments, *named.values()]
-        if type(changed) is list and len(changed) == len(given):
-            for old, new in zip(given, changed, strict=True):
-                values.refresh(old, new)
+        answer = self._test.question("call", self._index, list(arguments), named, given=given)
+        if len(answer) != 6:
+            raise self._test.lost("no answer to a call")
+        returned, itself, changed, retained, shared, alias = answer
+        self._test.take_changes(given, changed)
         for place, one in enumerate(given):
             if type(retained) is dict and type(retained.get(place)) is int:
-                self._test.lend(retained[place], None, one)
+                self._test.lend(retained[place], "", one)
         if type(itself) is int and 0 <= itself < len(given):
             return given[itself]
         if isinstance(returned, _Reference):
             object.__setattr__(returned, "_came_back", True)
-        try:
-            values.share(given, returned, shared)
-        except ValueError as error:
-            raise self._test.lost(str(error)) from error
-        return self._lent(returned, alias)
-
-    def _lent(self, value: object, alias: object) -> object:
-        """What the program has given, and has itself by the index `alias`."""
-        if type(alias) is int:
-            self._test.lend(alias, None, value)
-        return value
+        return self._test.one_with(values.share(given, returned, shared), alias)
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
             raise AttributeError(name)
         if name in _PREDICATES and self._made_by_test is None and isinstance(self, _Object):
             raise AttributeError(f"the program's own object has no {name!r} here")
-        value = self._ask("get", name)
+        value = self._ask_one("get", name)
         if isinstance(value, _Reference) and not self._known_to_test and name in _PLAIN_ATTRIBUTES:
             object.__setattr__(value, "_is_plains", True)
-        self._test.lend(self._index, name, value)
         return value
 
     def __delattr__(self, name: str) -> None:
@@ -743,16 +780,16 @@ class _Object(_Reference):
     def __iter__(self) -> Iterator[object]:
         iterator = self._ask("iter")
         while True:
-            more, item, alias = self._test.question("next", iterator)
+            more, item, index = self._test.question("next", iterator)
             if more is not True:
                 return
-            yield self._lent(item, alias)
+            yield self._test.one_with(item, index)
 
     def __next__(self) -> object:
-        more, item, alias = self._test.question("next", self._index)
+        more, item, index = self._test.question("next", self._index)
         if more is not True:
             raise StopIteration
-        return self._lent(item, alias)
+        return self._test.one_with(item, index)
 
     def __len__(self) -> int:
         length = self._ask("len")
@@ -761,7 +798,7 @@ class _Object(_Reference):
         return length
 
     def __getitem__(self, key: object) -> object:
-        return self._lent(*self._test.question("item", self._index, key))
+        return self._ask_one("item", key)
 
     def __setitem__(self, key: object, value: object) -> None:
         self._ask("put", key, value)
@@ -778,7 +815,7 @@ class _Object(_Reference):
         return any(item is other or item == other for other in items)
 
     def __enter__(self) -> object:
-        return self._ask("enter")
+        return self._ask_one("enter")
 
     def __exit__(self, *_: object) -> None:
         self._ask("exit")  # nothing that the block raised is for the program to swallow

@@ -30,7 +30,8 @@ class _Program(Peer):
         super().__init__(fd)
         self._namespace = namespace
         self._told: dict[str, tuple[object, int, int]] = {}
-        self._lent: dict[tuple[int, str | None], tuple[object, int, int]] = {}
+        self._lent: dict[int, tuple[object, object]] = {}  # how each was seen, and a copy that is sooner compared
+        self._changed: tuple[BaseException, list[object]] | None = None  # what a call changed before it raised
 
     def reply_to(self, message: Any) -> None:
         _, number, operation, *operands = message
@@ -48,16 +49,18 @@ class _Program(Peer):
             if operation == "names":
                 self.send_answer(number, "returned", self._as_they_can(*answer))
                 return
-            self.send_answer(number, "raised", "TypeError", (f"the result cannot be passed on: {error}",), {})
+            self.send_answer(number, "raised", "TypeError", (f"the result cannot be passed on: {error}",), {}, None)
 
     def _answer_raised(self, number: int, error: BaseException) -> None:
         kind = type(error)
         known: object = kind.__name__ if getattr(builtins, kind.__name__, None) is kind else kind
         attributes = {name: value for name, value in vars(error).items() if _is_plain(value)}
+        changed = self._changed[1] if self._changed is not None and self._changed[0] is error else None
+        self._changed = None
         try:
-            self.send_answer(number, "raised", known, error.args, attributes)
+            self.send_answer(number, "raised", known, error.args, attributes, changed)
         except (plain.NotPlainError, RecursionError):
-            self.send_answer(number, "raised", known, (str(error),), {})
+            self.send_answer(number, "raised", known, (str(error),), {}, None)
 
     def _on_names(self, names: list[str]) -> tuple[dict[str, object]]:
         self._told |= {name: self._seen(self._namespace[name]) for name in names if name in self._namespace}
@@ -104,28 +107,36 @@ class _Program(Peer):
         """What is returned, and with it what the test needs to have the same: what was changed, and what is shared."""
         given = [*arguments, *named.values()]
         before = _snapshot(given)
-        held = [sys.getrefcount(one) for one in given]
-        returned = self.kept(target)(*arguments, **named)
-        retained = {
-            place: self._lend(one)
-            for place, one in enumerate(given)
-            if sys.getrefcount(one) > held[place] + (one is returned) and _is_small(one)
-        }
+        held = [sys.getrefcount(given[place]) for place in range(len(given))]
+        try:
+            returned = self.kept(target)(*arguments, **named)
+        except BaseException as error:
+            if before != _snapshot(given):
+                self._changed = error, given
+            raise
         itself = next((place for place, one in enumerate(given) if one is returned and values.is_changing(one)), None)
+        more = [sys.getrefcount(given[place]) - held[place] - (place == itself) for place in range(len(given))]
+        retained = {place: self._lend(given[place]) for place in range(len(given)) if more[place] > 0}
         changed = given if before != _snapshot(given) else None
         if itself is not None:
             return None, itself, changed, retained, [], None
-        return returned, itself, changed, retained, values.shared(given, returned), self._alias(returned)
+        alias = self._alias(returned)
+        return returned, itself, changed, retained, values.shared(given, returned), alias
 
-    def _lend(self, value: object) -> int:
-        """The index of a list, dict or set that both sides have from now on."""
+    def _lend(self, value: object) -> int | None:
+        """The index of a list, dict or set that both sides have from now on; None where it is too large for that."""
+        if not values.is_changing(value) or len(self._lent) > _MANY:
+            return None
+        seen = self._seen(value)
+        if not 0 < seen[1] <= _LARGEST_BYTES:
+            return None
         index = self.keep(value)
-        self._lent[index, None] = self._seen(value)
+        self._lent[index] = seen, values.flat_copy(value)
         return index
 
     def _alias(self, value: object) -> int | None:
-        """The index of one that is not only in the caller's hands, who has it in a variable."""
-        return self._lend(value) if _is_small(value) and sys.getrefcount(value) > _UNSHARED else None
+        """The index of one that is not only in the caller's hands, who has it in a variable and nowhere else."""
+        return self._lend(value) if sys.getrefcount(value) > _UNSHARED else None
 
     def _on_run(self, target: int) -> tuple[object]:
         """Run a coroutine to its end."""
@@ -133,20 +144,19 @@ class _Program(Peer):
 
         return (asyncio.run(self.kept(target)),)
 
-    def _on_get(self, target: int, name: str) -> tuple[object]:
+    def _on_get(self, target: int, name: str) -> tuple[object, ...]:
         value = getattr(self.kept(target), name)
-        if values.is_changing(value):
-            self._lent[target, name] = self._seen(value)
-        return (value,)
+        alias = self._alias(value)
+        return (value, alias)
 
-    def _on_lent(self, lent: list[tuple[int, str | None]]) -> tuple[dict[int, object]]:
-        """Those lists, dicts and sets that are still the same, by name or as themselves, and not as they were."""
+    def _on_lent(self, lent: list[int]) -> tuple[dict[int, object]]:
+        """Those lists, dicts and sets that are not as they were."""
         changed = {}
-        for place, (target, name) in enumerate(lent):
-            value = self.kept(target) if name is None else getattr(self.kept(target), name, None)
-            told = self._lent.get((target, name))
-            if told is not None and told[0] is value and (seen := self._seen(value)) != told:
-                self._lent[target, name] = seen
+        for place, index in enumerate(lent):
+            value = self.kept(index)
+            before, copy = self._lent[index]
+            if not values.is_still(value, copy) and (seen := self._seen(value)) != before:
+                self._lent[index] = seen, values.flat_copy(value)
                 changed[place] = value
         return (changed,)
 
@@ -158,17 +168,14 @@ class _Program(Peer):
         delattr(self.kept(target), name)
         return (None,)
 
-    def _on_made_of(self, target: int | None, name: str | None, value: object) -> tuple[object]:
-        """Make of a list, dict or set that both sides have what the test has made of its own."""
-        if target is None:
-            mine = self._namespace.get(str(name))
-        else:
-            mine = self.kept(target) if name is None else getattr(self.kept(target), name, None)
+    def _on_made_of(self, index: int | None, name: str, value: object) -> tuple[object]:
+        """Make of a list, dict or set that both sides have, or of a global, what the test has made of its own."""
+        mine = self._namespace.get(name) if index is None else self.kept(index)
         values.refresh(mine, value)
-        if target is None and name in self._told:
-            self._told[str(name)] = self._seen(mine)
-        elif target is not None:
-            self._lent[target, name] = self._seen(mine)
+        if index is not None:
+            self._lent[index] = self._seen(mine), values.flat_copy(mine)
+        elif name in self._told:
+            self._told[name] = self._seen(mine)
         return (None,)
 
     def _on_iter(self, target: int) -> tuple[object]:
@@ -179,14 +186,16 @@ class _Program(Peer):
             value = next(self.kept(target))
         except StopIteration:
             return (False, None, None)
-        return (True, value, self._alias(value))
+        alias = self._alias(value)
+        return (True, value, alias)
 
     def _on_len(self, target: int) -> tuple[object]:
         return (len(self.kept(target)),)
 
     def _on_item(self, target: int, key: object) -> tuple[object, ...]:
         value = self.kept(target)[key]
-        return (value, self._alias(value))
+        alias = self._alias(value)
+        return (value, alias)
 
     def _on_put(self, target: int, key: object, value: object) -> tuple[object]:
         self.kept(target)[key] = value
@@ -196,9 +205,11 @@ class _Program(Peer):
         del self.kept(target)[key]
         return (None,)
 
-    def _on_enter(self, target: int) -> tuple[object]:
+    def _on_enter(self, target: int) -> tuple[object, ...]:
         context = self.kept(target)
-        return (type(context).__enter__(context),)
+        value = type(context).__enter__(context)
+        alias = self._alias(value)
+        return (value, alias)
 
     def _on_exit(self, target: int) -> tuple[object]:
         context = self.kept(target)
@@ -274,12 +285,8 @@ def _ancestors(kind: type[Exception]) -> list[object]:
 
 
 _UNSHARED: Final = 3  # references to what a function has in a variable, while it calls another with it
-_FEW: Final = 256
-
-
-def _is_small(value: object) -> bool:
-    """Whether it is a list, dict or set that both sides may have."""
-    return values.is_changing(value) and len(value) <= _FEW  # type: ignore[arg-type]
+_LARGEST_BYTES: Final = 4 * 1024  # of what both sides have: it is looked at after each question
+_MANY: Final = 1000
 
 
 def _has_members(value: object) -> bool:

@@ -9,7 +9,9 @@ raise ValueError.
 from __future__ import annotations
 
 import collections
+import contextlib
 import importlib
+import operator
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
@@ -31,19 +33,24 @@ def is_changing(value: object) -> bool:
 
 
 def refresh(old: Any, new: Any) -> None:
-    """Make of `old`, in place, what `new` is. Nothing where they are of different kinds, or of one without change."""
-    if type(old) is not type(new):
+    """Make of `old`, in place, what `new` is. Nothing where they are of different kinds, or of one without change.
+
+    Keys are told apart without asking them: they may be objects that answer to nobody.
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        if len(old) != len(new) or not all(map(_is_same_key, old, new)):  # else somebody may be going through it
+            dict.clear(old)
+        for key, value in new.items():
+            dict.__setitem__(old, key, value)
+    elif isinstance(old, list) and type(new) is list:
+        list.__setitem__(old, slice(None), new)
+    elif type(old) is not type(new):
         return
-    if type(old) in (list, bytearray):
+    elif type(old) is bytearray:
         old[:] = new
     elif type(old) is set:
         old.clear()
         old.update(new)
-    elif type(old) in (dict, collections.Counter, collections.OrderedDict):
-        if list(old) != list(new):  # else somebody may be going through it
-            old.clear()
-        for key, value in new.items():
-            old[key] = value
     elif type(old) is collections.deque:
         if len(old) != len(new):
             old.clear()
@@ -55,6 +62,31 @@ def refresh(old: Any, new: Any) -> None:
             refresh(one, other)
     elif is_changing(old) and old.shape == new.shape and old.dtype == new.dtype:
         old[...] = new
+
+
+def flat_copy(value: object) -> object:
+    """A copy of a list or dict that has none inside, for `is_still`; None of another."""
+    if type(value) is list and set(map(type, value)).isdisjoint(_WITH_PARTS):
+        return list(value)
+    if type(value) is dict and set(map(type, value.values())).isdisjoint(_WITH_PARTS):
+        return dict(value)
+    return None
+
+
+def is_still(value: Any, copy: Any) -> bool:
+    """Whether a list or dict has the very items that it had when `copy` was made."""
+    if copy is None or type(value) is not type(copy) or len(value) != len(copy):
+        return False
+    if type(value) is dict and not all(map(operator.is_, value.values(), copy.values())):
+        return False
+    return all(map(operator.is_, value, copy))
+
+
+_PLAIN_KEYS: Final = (int, str, float, bytes, bool, type(None))
+
+
+def _is_same_key(one: object, other: object) -> bool:
+    return one is other or (type(one) is type(other) and type(one) in _PLAIN_KEYS and one == other)
 
 
 Path = tuple[object, ...]  # the keys that lead from a value to one inside it
@@ -79,21 +111,21 @@ def shared(given: Sequence[object], returned: object) -> list[tuple[bool, Path, 
     return found
 
 
-def share(given: Sequence[object], returned: object, found: object) -> None:
-    """Put the same lists, dicts and sets where `shared` found them. Raises ValueError where there is no such place."""
-    try:
-        for is_given, source, target in found if type(found) is list else ():
+def share(given: Sequence[object], returned: object, found: object) -> object:
+    """`returned` with the same lists, dicts and sets where `shared` found them; what leads nowhere is left alone."""
+    whole: Any = list(returned) if type(returned) is tuple else returned
+    for is_given, source, target in found if type(found) is list else ():
+        with contextlib.suppress(TypeError, LookupError, ValueError):
             *way, last = target
-            place = _at(returned, way)
-            if type(place) is not tuple:
-                place[last] = _at(given if is_given is True else returned, source)
-    except (TypeError, LookupError) as error:
-        raise ValueError(f"no such place: {error}") from error
+            place = _at(whole, way)
+            if isinstance(place, list | dict):
+                place[last] = _at(given if is_given is True else whole, source)
+    return tuple(whole) if type(returned) is tuple else whole
 
 
 def _at(value: Any, path: Sequence[object]) -> Any:
     for key in path:
-        value = value[key]
+        value = dict.__getitem__(value, key) if isinstance(value, dict) else value[key]  # which makes nothing
     return value
 
 
