@@ -12,6 +12,7 @@ of digits.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import _sitebuiltins
 import _thread
 import atexit
@@ -75,8 +76,8 @@ def become_script() -> NoReturn:
 
 
 def _heed_interrupts() -> None:
-    """What an init must not, and every interpreter does."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    """What an init must not, and every interpreter does. Not by `signal`, which makes enumerations of numbers."""
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 
 
 def copy(fd: int, path: str) -> None:
