@@ -73,7 +73,7 @@ def _sealed_copy(name: str, path: Path) -> int:
             pass
         os.lseek(fd, 0, os.SEEK_SET)
         return _sealed(fd)
-    except BaseException:
+    except BaseException:  # whatever it is goes on, without the descriptor
         os.close(fd)
         raise
     finally:

@@ -10,7 +10,7 @@ standard library that it uses as such, then the program. Where a test mentions b
 6`), they are what is tested and the program's come first. A test runs as `__main__`, may import the program's names
 from `solution`, and has its `check`, its `test_…` functions and its test cases called where it does not call them.
 
-A list, dict or set that a function changes in place is changed here too. Exceptions cross as their built-in type, or
+A list, dict or set that both sides have is one, up to a size. Exceptions cross as their built-in type, or
 as a class made here for one of the program's own. Where a test asks of an object that it made itself what cannot be
 answered without trusting it (is it equal, is it smaller), it `needs_objects`, whatever the program is like; nothing
 that a program does makes a test need them.
@@ -60,7 +60,6 @@ _READING: Final[dict[type, frozenset[str]]] = {
     dict: frozenset({"copy", "get", "items", "keys", "values"}),
     set: frozenset(name for name in dir(frozenset) if not name.startswith("_")),
 }
-_MOST_LENT_BYTES: Final = 4 * 1024  # each is looked at before each question; what is larger is a copy
 _MANY_LENT: Final = 32  # of what the test holds; of more, the oldest is a copy from then on
 
 # Questions after which globals, and what is lent, are looked at.
@@ -460,7 +459,7 @@ class _Test(_Tally, Peer):
     def _encoded(self, value: object) -> bytes | None:
         self.answering += 1  # what is in it has been given to the program, or is named without a word
         try:
-            return plain.dumps(value, max_bytes=_MOST_LENT_BYTES, extend=self.cross)
+            return plain.dumps(value, max_bytes=values.MOST_SHARED_BYTES, extend=self.cross)
         except (plain.NotPlainError, RecursionError):
             return None
         finally:
@@ -615,8 +614,11 @@ class _Test(_Tally, Peer):
             for old, new in zip(given, changed, strict=True):
                 self.take_over(old, new)
 
-    def question(self, *question: object, given: Sequence[object] = ()) -> Any:
-        """Ask the program; raise what it raised. `given` are the arguments of a call."""
+    def question(self, *question: object, parts: int = 1, given: Sequence[object] = ()) -> Any:
+        """Ask the program; raise what it raised.
+
+        `parts` are those that an answer has, `given` the arguments of a call.
+        """
         self.asked += 1
         if self._lent and not self.answering:
             self._tell_changes()
@@ -636,9 +638,11 @@ class _Test(_Tally, Peer):
         if question[0] in _CHANGING_QUESTIONS or (question[0] == "next" and rest[:1] != [True]):
             self.refresh()
             self._hear_changes()
+        if len(rest) != (parts if outcome == "returned" else 4):
+            raise self.lost("not an answer")
         if outcome == "returned":
             return rest
-        kind, arguments, attributes, changed, *_ = rest
+        kind, arguments, attributes, changed = rest
         self.take_changes(given, changed)
         raise self._raised(kind, arguments, attributes)
 
@@ -710,14 +714,12 @@ class _Reference:
 
     def _ask_one(self, what: str, *operands: object) -> Any:
         """Ask for what the program may have itself."""
-        value, index, *_ = self._test.question(what, self._index, *operands)
+        value, index = self._test.question(what, self._index, *operands, parts=2)
         return self._test.one_with(value, index)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         given = [*arguments, *named.values()]
-        answer = self._test.question("call", self._index, list(arguments), named, given=given)
-        if len(answer) != 6:
-            raise self._test.lost("no answer to a call")
+        answer = self._test.question("call", self._index, list(arguments), named, parts=6, given=given)
         returned, itself, changed, retained, shared, alias = answer
         self._test.take_changes(given, changed)
         for place, one in enumerate(given):
@@ -780,13 +782,13 @@ class _Object(_Reference):
     def __iter__(self) -> Iterator[object]:
         iterator = self._ask("iter")
         while True:
-            more, item, index = self._test.question("next", iterator)
+            more, item, index = self._test.question("next", iterator, parts=3)
             if more is not True:
                 return
             yield self._test.one_with(item, index)
 
     def __next__(self) -> object:
-        more, item, index = self._test.question("next", self._index)
+        more, item, index = self._test.question("next", self._index, parts=3)
         if more is not True:
             raise StopIteration
         return self._test.one_with(item, index)

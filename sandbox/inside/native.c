@@ -497,8 +497,9 @@ static int64_t stand_by(const struct context *context, struct run *run)
 {
     touch(context);
     note_what_was_ahead(context);
-    if (receive(context, run) <= 0)
-        _exit(1);
+    errno = 0;
+    if (receive(context, run) <= 0) /* our failure: an end without a word would be the program's */
+        complain(context, "standby");
     become_or_complain(context, run);
     native_confined(context);
     return run->request.script ? BECAME_SCRIPT : BECAME;

@@ -175,12 +175,14 @@ static const char *make_ready(struct context *context)
     return setrlimit(RLIMIT_STACK, &stack) == 0 ? NULL : "RLIMIT_STACK";
 }
 
-/* Keep the times of devices, which are the host's own files, from being set: one program would read what another wrote. */
+/* Keep the times of devices, which are the host's own files, from being set: one program would read what another wrote.
+ * They are those of `jail.py`. Execution may be denied on the host's /dev, and what is denied there must be here. */
 static const char *close_devices(void)
 {
     static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
+    const unsigned long closed = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC;
     for (unsigned i = 0; i < sizeof devices / sizeof *devices; i++)
-        if (mount(NULL, devices[i], NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID, NULL) != 0 && errno != ENOENT)
+        if (mount(NULL, devices[i], NULL, closed, NULL) != 0 && errno != ENOENT)
             return devices[i];
     return NULL;
 }

@@ -110,7 +110,7 @@ class _Program(Peer):
         held = [sys.getrefcount(given[place]) for place in range(len(given))]
         try:
             returned = self.kept(target)(*arguments, **named)
-        except BaseException as error:
+        except BaseException as error:  # the program's own goes on, with what it had changed
             if before != _snapshot(given):
                 self._changed = error, given
             raise
@@ -125,10 +125,10 @@ class _Program(Peer):
 
     def _lend(self, value: object) -> int | None:
         """The index of a list, dict or set that both sides have from now on; None where it is too large for that."""
-        if not values.is_changing(value) or len(self._lent) > _MANY:
+        if not values.is_changing(value) or len(self._lent) > _MANY_LENT:
             return None
         seen = self._seen(value)
-        if not 0 < seen[1] <= _LARGEST_BYTES:
+        if not 0 < seen[1] <= values.MOST_SHARED_BYTES:
             return None
         index = self.keep(value)
         self._lent[index] = seen, values.flat_copy(value)
@@ -285,8 +285,7 @@ def _ancestors(kind: type[Exception]) -> list[object]:
 
 
 _UNSHARED: Final = 3  # references to what a function has in a variable, while it calls another with it
-_LARGEST_BYTES: Final = 4 * 1024  # of what both sides have: it is looked at after each question
-_MANY: Final = 1000
+_MANY_LENT: Final = 1000  # kept for as long as the program; what comes after them is a copy
 
 
 def _has_members(value: object) -> bool:

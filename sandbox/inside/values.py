@@ -22,6 +22,8 @@ _ARRAY_KINDS: Final = "biufcUM"  # of numpy: bool, int, unsigned, float, complex
 _ARRAY_BYTES: Final = 256 * 1024 * 1024
 
 
+MOST_SHARED_BYTES: Final = 4 * 1024  # of what two sides have as one: it is looked at with each question
+
 # Kinds that are changed in place, so that whoever has one sees it.
 CHANGING: Final = (list, bytearray, dict, set, collections.Counter, collections.OrderedDict, collections.deque)
 

@@ -401,6 +401,14 @@ print(open("/dev/null", "w").write("x"), open("/dev/zero", "rb").read(1), len(op
     asyncio.run(scenario())
 
 
+def test_a_host_on_whose_devices_nothing_is_executed_is_fit(cache_dir: Path) -> None:
+    """Many mount /dev so; what is denied there cannot be allowed in a jail."""
+    denying = 'mount -o remount,bind,noexec,nosuid /dev && exec "$0" -m sandbox check --cache-dir "$1"'
+    command = ["unshare", "--mount", "sh", "-c", denying, sys.executable, str(cache_dir)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_nothing_grows_with_the_number_of_submissions(settings: LocalSettings) -> None:
     """Descriptors, processes and mounts after many submissions, hostile ones among them, are those after a few."""
     daemon = "import os\nif os.fork() == 0:\n    os.setsid()\n    import time\n    time.sleep(1000)"
