@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections import OrderedDict
 from pathlib import Path
 
 
@@ -11,14 +12,56 @@ class ImageGoneError(Exception):
     """The file that an executable was kept in is no more; whoever needs it makes it again."""
 
 
+class Shelf:
+    """Sealed copies that nobody holds, those that were let go of last: who comes next for one need not copy.
+
+    A program is judged again for another rollout that says the same, and a checker for every rollout of its task.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._size_bytes = 0
+        self._copies: OrderedDict[Path, int] = OrderedDict()
+
+    def take(self, path: Path) -> int | None:
+        """The descriptor of a copy of what is in the file, for the caller to close or to put back."""
+        copy = self._copies.pop(path, None)
+        if copy is not None:
+            self._size_bytes -= os.fstat(copy).st_size
+        return copy
+
+    def put(self, path: Path, copy: int) -> None:
+        """Take over a copy of what is in the file."""
+        former = self.take(path)
+        if former is not None:
+            os.close(former)
+        self._copies[path] = copy
+        self._size_bytes += os.fstat(copy).st_size
+        while self._size_bytes > self._limit_bytes:
+            self._close_oldest()
+
+    def close(self) -> None:
+        """Keep none, from now on."""
+        self._limit_bytes = 0
+        while self._copies:
+            self._close_oldest()
+
+    def _close_oldest(self) -> None:
+        _, copy = self._copies.popitem(last=False)
+        self._size_bytes -= os.fstat(copy).st_size
+        os.close(copy)
+
+
 class Image:
     """An executable, in memory or in a file, of which one sealed copy is shared by all who hold it.
 
-    The copy is there only while somebody does, and no file is open before: thousands wait for a slot, and few run.
+    The copy is there only while somebody does, or on the shelf, and no file is open before: thousands wait for a slot,
+    and few run. What is in a file never changes.
     """
 
-    def __init__(self, source: bytes | Path) -> None:
+    def __init__(self, source: bytes | Path, shelf: Shelf | None = None) -> None:
         self._source = source
+        self._shelf = shelf
         self._copy = -1
         self._holders = 0
 
@@ -30,16 +73,26 @@ class Image:
     def hold(self) -> int:
         """The descriptor of the copy, for as long as it is not let go of. Raises ImageGoneError."""
         if self._holders == 0:
-            source = self._source
-            self._copy = sealed("program", source) if isinstance(source, bytes) else _sealed_copy("program", source)
+            self._copy = self._taken()
         self._holders += 1
         return self._copy
+
+    def _taken(self) -> int:
+        source = self._source
+        if isinstance(source, bytes):
+            return sealed("program", source)
+        kept = self._shelf.take(source) if self._shelf is not None else None
+        return _sealed_copy("program", source) if kept is None else kept
 
     def let_go(self) -> None:
         """Undo one `hold`."""
         self._holders -= 1
-        if self._holders == 0:
+        if self._holders > 0:
+            return
+        if self._shelf is None or isinstance(self._source, bytes):
             os.close(self._copy)
+        else:
+            self._shelf.put(self._source, self._copy)
 
     def content(self) -> bytes:
         """All of it. Raises ImageGoneError."""

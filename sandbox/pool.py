@@ -29,7 +29,7 @@ from sandbox import jail, languages, toolchain
 from sandbox.cache import ProgramCache
 from sandbox.coalesce import Coalesced
 from sandbox.dispatch import Dispatcher, Grant, TakenBackError, Turn
-from sandbox.image import Image, ImageGoneError
+from sandbox.image import Image, ImageGoneError, Shelf
 from sandbox.inside import wire
 from sandbox.judge import CHECKER_LIMITS, Examined, InconclusiveError, NotCompiledError, TestRun, examine
 from sandbox.languages import Language, Tools
@@ -62,6 +62,7 @@ _SERIES_SECONDS: Final = 0.04
 _LITTLE_BYTES: Final = 64 * 1024
 _SLOW_TO_COMPILE_BYTES: Final = 16 * 1024
 _MIB: Final = 1024 * 1024
+_SHELF_BYTES: Final = 32 * _MIB  # of compiled programs that nobody runs right now
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class PoolSettings:
     program_cache_mb: int = 1024
     remembered_results: int = 1024  # verdicts of equal jobs that depend on no luck; 0 judges every job anew
     turn_seconds: float = 0.1  # how long a job keeps a slot that others wait for; moving costs more than a short test
-    rest_seconds: float = 0.005  # how long a slot is left to whoever comes next, before a job borrows it beside its own
+    rest_seconds: float = 0.002  # how long a slot is left to whoever comes next, before a job borrows it beside its own
     express_seconds: float = 0.0  # for how long one that runs is paused for a newcomer, behind slow tests; 0: never
 
 
@@ -115,6 +116,7 @@ class PoolJudge:
         self._slots: Sequence[Slot] = ()
         self._dispatcher = Dispatcher([])
         self._programs = ProgramCache(settings.cache_dir / "programs", settings.program_cache_mb * _MIB)
+        self._shelf = Shelf(_SHELF_BYTES)
         self._compiling: Coalesced[str, Image | CompileFailure] = Coalesced()
         self._failures: OrderedDict[str, CompileFailure] = OrderedDict()
         self._verdicts = Verdicts(settings.remembered_results, observer)
@@ -151,6 +153,7 @@ class PoolJudge:
         await self._compiling.close()
         await self.settled()
         await self._source.close()
+        self._shelf.close()
         self._slots = ()
 
     async def settled(self) -> None:
@@ -289,7 +292,7 @@ class PoolJudge:
             return self._failures[key]
         found = self._programs.find(key)
         if found is not None:
-            return Image(found)
+            return Image(found, self._shelf)
         return await self._compiling.once(key, lambda: self._compile(key, code, language))
 
     async def _compile(self, key: str, code: str, language: Language) -> Image | CompileFailure:

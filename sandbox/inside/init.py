@@ -1,9 +1,10 @@
 """The first process of a submission: pid 1 of its own namespaces, holding the program down from inside.
 
 Reads requests from its socket: the first chooses the root directory, each further one starts the program once and is
-answered with how it ended. When an answer is sent, every process of that run is dead, /tmp is as new, and what the run
-used has been added up over all of its processes. CPU time decides: whoever runs over it is killed, whichever process
-spent it. What runs like most is served by `native.c` alone; here is what needs an interpreter.
+answered with how it ended. When an answer is sent, every process of that run is dead, or killed and dead before the
+next run begins; /tmp is as new, and what the run used has been added up over all of its processes. CPU time decides:
+whoever runs over it is killed, whichever process spent it. What runs like most is served by `native.c` alone; here is
+what needs an interpreter.
 
 The program cannot signal this process (pid 1 of its namespace), read it (not dumpable, and it has capabilities that the
 program lacks) or reach its socket (closed before the first line of the program). When the socket closes this process
@@ -37,11 +38,10 @@ _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES: Final = resource.getpagesize()
 
 
-def main(context: native.Context, run: native.Run, socket_fd: int, *, user: int, group: int) -> NoReturn:
-    """Serve one submission. Called in the child of `native.clone`, where `user` and `group` are what it was outside."""
+def main(context: native.Context, run: native.Run, event: int) -> NoReturn:
+    """Serve one submission. Called in the child of `native.nurse`, which needs the interpreter for `event`."""
     try:
-        native.begin(context, socket_fd, user, group)
-        _NamespaceInit(context, run).serve()
+        _NamespaceInit(context, run).serve(native.found(context, event))
     except BaseException as error:  # noqa: BLE001 - nobody above us: the far side reads the end of the socket, and this for the reason
         os.write(2, "".join(traceback.format_exception(error)).encode())
     finally:
@@ -68,31 +68,29 @@ class Init:
         self.context = context
         self._run = run
 
-    def serve(self) -> None:
-        """Answer requests until the far side hangs up."""
-        while True:
-            event = native.serve(self.context, self._run)
+    def serve(self, event: int) -> None:
+        """Do what `event` asks for, and answer requests until the far side hangs up."""
+        while event != native.CLOSED:
             if event == native.BECAME_SCRIPT:
                 program.become_script()
             if event == native.BECAME:
                 program.become(self._run.task)
-            if event == native.CLOSED:
-                return
             if event == native.TO_ENTER:
                 # Without its room it may run nothing: what fails here ends it.
                 self.load(self._run.setting())
                 gc.freeze()
-                continue
-            try:
-                self._attend(event)
-            except ConnectionError:
-                return
-            except Exception as error:  # noqa: BLE001 - the far side must hear of it; it is ours, and no verdict
-                channel = Socket(fileno=self.context.channel)
-                wire.send(channel, {"failure": f"{type(error).__name__}: {error}"})
-                channel.detach()
-            finally:
-                native.close_descriptors(self._run)
+            else:
+                try:
+                    self._attend(event)
+                except ConnectionError:
+                    return
+                except Exception as error:  # noqa: BLE001 - the far side must hear of it; it is ours, and no verdict
+                    channel = Socket(fileno=self.context.channel)
+                    wire.send(channel, {"failure": f"{type(error).__name__}: {error}"})
+                    channel.detach()
+                finally:
+                    native.close_descriptors(self._run)
+            event = native.serve(self.context, self._run)
 
     def _attend(self, event: int) -> None:
         """Do what is not done without the interpreter."""

@@ -20,6 +20,7 @@ import importlib.machinery
 import importlib.util
 import os
 import resource
+import select
 import signal
 import time
 import traceback
@@ -76,11 +77,37 @@ class Nursery:
     def __init__(self, view: View) -> None:
         self._view = view
         self._scratches: dict[int, Scratch] = {}
+        self._inits: dict[int, tuple[int, int]] = {}  # pidfd -> (pid, the number that the far side gave it)
 
     def learn(self) -> None:
         """Nothing: what is done ahead there is done in namespaces."""
 
-    def start(self, number: int, socket_fd: int) -> int:
+    def serve(self, control: wire.Socket) -> None:
+        """Start the inits that are asked for, until nobody is there to ask."""
+        poller = select.poll()
+        poller.register(control, select.POLLIN)
+        while True:
+            for fd, _ in poller.poll():
+                if fd != control.fileno():
+                    poller.unregister(fd)
+                    pid, number = self._inits.pop(fd)
+                    os.close(fd)
+                    self._ended(pid)
+                    control.send(wire.numbered(number))
+                    continue
+                try:
+                    message, (socket_fd,) = wire.receive_bytes(control)
+                except (EOFError, ConnectionError):
+                    self._close()
+                    return
+                number = wire.number_of(message)
+                pid = self._start(number, socket_fd)
+                os.close(socket_fd)
+                pidfd = os.pidfd_open(pid)
+                self._inits[pidfd] = pid, number
+                poller.register(pidfd, select.POLLIN)
+
+    def _start(self, number: int, socket_fd: int) -> int:
         """Start the init that the far side gave this number; its process id."""
         scratch = Scratch(self._view.scratch if self._view.exclusive else f"{self._view.scratch}/{number}")
         if not self._view.exclusive:
@@ -91,14 +118,15 @@ class Nursery:
         self._scratches[pid] = scratch
         return pid
 
-    def ended(self, pid: int) -> None:
+    def _ended(self, pid: int) -> None:
         """Leave nothing of an init that has ended."""
+        os.waitpid(pid, 0)
         scratch = self._scratches.pop(pid)
         family.end_children(spare=self._scratches)
         if not self._view.exclusive:
             scratch.remove()
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Leave nothing of any."""
         family.end_children()
         for scratch in self._scratches.values():
@@ -144,7 +172,8 @@ def _main(socket_fd: int, view: View, scratch: Scratch) -> NoReturn:
         context = native.new_context()
         native.stand_alone(context, socket_fd)
         kernel.adopt_orphans()
-        _LoneInit(context, view, scratch).serve()
+        run = native.new_run()
+        _LoneInit(context, run, view, scratch).serve(native.serve(context, run))
     except BaseException as error:  # noqa: BLE001 - nobody above us: the far side reads the end of the socket, and this for the reason
         os.write(2, "".join(traceback.format_exception(error)).encode())
     finally:
@@ -154,8 +183,8 @@ def _main(socket_fd: int, view: View, scratch: Scratch) -> NoReturn:
 class _LoneInit(init.Init):
     one_process = True
 
-    def __init__(self, context: native.Context, view: View, scratch: Scratch) -> None:
-        super().__init__(context, native.new_run())
+    def __init__(self, context: native.Context, run: native.Run, view: View, scratch: Scratch) -> None:
+        super().__init__(context, run)
         self._view = view
         self._scratch = scratch
         self._root = Root((), ())

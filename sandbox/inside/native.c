@@ -37,8 +37,11 @@
 #endif
 
 #define FIRST_PLACE 100 /* where descriptors of a program are, beside 0 to 2 */
-#define PLACES 5
+#define PLACES 6
 #define IMAGE_PLACE (FIRST_PLACE + 1)
+#define CODE_PLACE (FIRST_PLACE + 3)
+#define FAREWELL_PLACE (FIRST_PLACE + 5)
+#define FAREWELL_CODES 256 /* a farewell is the CPU time in nanoseconds, this many times, and the exit code */
 #define MAX_STRINGS 128
 #define MANY_THREADS 64 /* of a program whose processes are counted by the caller */
 
@@ -311,7 +314,9 @@ static int place(const struct context *context, const struct run *run)
     for (int i = 0; i < run->n_fds; i++)
         if (run->request.places[i] >= 0 && put(run->fds[i], run->request.places[i], placed) != 0)
             return -1;
-    if (context->code_fd >= 0 && put(context->code_fd, FIRST_PLACE + 3, placed) != 0)
+    if (context->code_fd >= 0 && put(context->code_fd, CODE_PLACE, placed) != 0)
+        return -1;
+    if (context->farewell_fd >= 0 && put(context->farewell_fd, FAREWELL_PLACE, placed) != 0)
         return -1;
     native_close_between(3, FIRST_PLACE - 1);
     native_close_between(FIRST_PLACE + PLACES, ~0U);
@@ -524,6 +529,14 @@ static pid_t wake(struct context *context, struct run *run)
     return 0;
 }
 
+/* It may have been said more than once, or too late to be heard. */
+static void forget_farewells(const struct context *context)
+{
+    uint64_t said;
+    if (context->farewell_fd >= 0 && read(context->farewell_fd, &said, sizeof said) < 0)
+        return; /* none was */
+}
+
 /* Have a process for the request of `run`: 0 in what is to become the program, its process id here. A program of its
  * own is executed, and a standby is told; then this returns no second time. */
 int64_t native_start(struct context *context, struct run *run)
@@ -534,6 +547,8 @@ int64_t native_start(struct context *context, struct run *run)
     if (failed < 0)
         return failed;
     complaint->error = 0;
+    forget_farewells(context);
+    run->lingers = 0;
     run->started_ns = now_ns();
     pid_t pid = wake(context, run);
     if (pid == 0) {
@@ -552,37 +567,134 @@ int64_t native_start(struct context *context, struct run *run)
     return 0;
 }
 
-/* 1: the program has ended and was reaped. 0: not yet. -EPIPE: the far side is gone; it is not looked at where
- * `alone`. */
-int64_t native_wait(const struct context *context, struct run *run, int milliseconds, int alone)
+/* --- how a program ends ------------------------------------------------------------------------------------------ */
+
+/* Before anything that may need a page: none may be left, and it is not the program's now. */
+static void allow_our_own(const struct context *context, const struct run *run)
 {
-    struct pollfd polled[2] = {{run->pidfd, POLLIN, 0}, {context->channel, 0, 0}}; /* of the channel only its end */
+    if (run->limit_bytes)
+        write_number(context->limit_fd, run->limit_bytes + OUR_OWN_BYTES);
+}
+
+static void note_end(const struct context *context, struct run *run, int status, int64_t cpu_us, int64_t rss_kb)
+{
+    cpu_us -= ((const struct complaint *)context->complaint)->ahead_cpu_us;
+    run->answer.status = status;
+    run->answer.cpu_us = cpu_us < 0 ? 0 : cpu_us;
+    run->answer.rss_kb = rss_kb;
+    run->answer.wall_us = (now_ns() - run->started_ns) / 1000;
+}
+
+static void close_pidfd(struct run *run)
+{
+    close(run->pidfd);
+    run->pidfd = -1;
+}
+
+static int64_t reap(const struct context *context, struct run *run)
+{
+    int status;
+    struct rusage used;
+    allow_our_own(context, run);
+    close_pidfd(run);
+    if (wait4(run->pid, &status, 0, &used) != run->pid)
+        return -errno;
+    note_end(context, run, status, microseconds(&used), used.ru_maxrss);
+    return 1;
+}
+
+/* The last process or thread that was started in this namespace. */
+static int64_t last_started(const struct context *context)
+{
+    char text[128];
+    int fd = openat(context->proc_fd, "loadavg", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    const char *last = read_text(fd, text, sizeof text) > 0 ? strrchr(text, ' ') : NULL;
+    close(fd);
+    return last ? digits(last) : -EIO;
+}
+
+/* The most that a living process has held: what `wait4` says of a dead one, or -errno. */
+static int64_t most_resident_kb(const struct context *context, pid_t pid)
+{
+    char path[32], text[4096];
+    snprintf(path, sizeof path, "%d/status", pid);
+    int fd = openat(context->proc_fd, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    const char *most = read_text(fd, text, sizeof text) > 0 ? strstr(text, "VmHWM:\t") : NULL;
+    close(fd);
+    return most ? digits(most + strlen("VmHWM:\t")) : -EIO;
+}
+
+/* Whether all is known of a run that its program says is over: it is one process of one thread and has started no other,
+ * it has not run for long enough to have passed its CPU limit, and the group counts for it alone. */
+static int is_known(const struct context *context, const struct run *run, int64_t wall_us)
+{
+    const struct request *request = &run->request;
+    return run->answer.held_bytes >= 0 && request->slot_bytes == request->memory_bytes && wall_us <= request->cpu_us &&
+           last_started(context) == run->pid;
+}
+
+/* A program says with which code it is about to exit, for the kernel takes its time to give its memory back. Take it at
+ * its word, or not: 1 or 0.
+ *
+ * What it has written by then is what it has written, and it is killed: who says so too early has exited early. Of the
+ * CPU time of what runs on another core the kernel tells no more than at its last tick; the program says what it is, to
+ * the nanosecond. */
+static int64_t heed_farewell(const struct context *context, struct run *run)
+{
+    uint64_t said;
+    struct timespec known;
+    clockid_t its_clock = ~(clockid_t)run->pid << 3 | 2; /* see clock_getcpuclockid(3) */
+    int64_t wall_us = (now_ns() - run->started_ns) / 1000;
+    allow_our_own(context, run);
+    if (read(context->farewell_fd, &said, sizeof said) != sizeof said || !is_known(context, run, wall_us))
+        return 0;
+    int64_t rss_kb = context->peak_fd >= 0 ? 0 : most_resident_kb(context, run->pid); /* not where the group tells */
+    if (rss_kb < 0 || clock_gettime(its_clock, &known) != 0)
+        return 0;
+    kill(run->pid, SIGKILL);
+    run->lingers = 1;
+    int64_t known_us = known.tv_sec * 1000000LL + known.tv_nsec / 1000, said_us = said / FAREWELL_CODES / 1000;
+    int64_t cpu_us = said_us > known_us ? said_us : known_us;
+    note_end(context, run, said % FAREWELL_CODES << 8, cpu_us < wall_us ? cpu_us : wall_us, rss_kb);
+    return 1;
+}
+
+/* 1: the program has ended and was reaped, or has said that it ends, where `heeding`. 0: not yet. -EPIPE: the far side is
+ * gone; it is not looked at where `alone`. */
+static int64_t wait_for_end(const struct context *context, struct run *run, int milliseconds, int alone, int *heeding)
+{
+    struct pollfd polled[3] = {
+        {run->pidfd, POLLIN, 0},
+        {alone ? -1 : context->channel, 0, 0}, /* only its end */
+        {*heeding ? context->farewell_fd : -1, POLLIN, 0},
+    };
     int ready;
     if (run->pidfd < 0)
         return -EMFILE;
     do
-        ready = poll(polled, alone ? 1 : 2, milliseconds);
+        ready = poll(polled, 3, milliseconds);
     while (ready < 0 && errno == EINTR);
     if (ready < 0)
         return -errno;
-    if (!alone && polled[1].revents)
+    if (polled[1].revents)
         return -EPIPE;
-    if (!polled[0].revents)
+    if (polled[0].revents)
+        return reap(context, run);
+    if (!polled[2].revents)
         return 0;
-    if (run->limit_bytes) /* before anything that may need a page: none may be left, and it is not the program's now */
-        write_number(context->limit_fd, run->limit_bytes + OUR_OWN_BYTES);
-    int status;
-    struct rusage used;
-    close(run->pidfd);
-    run->pidfd = -1;
-    if (wait4(run->pid, &status, 0, &used) != run->pid)
-        return -errno;
-    run->answer.status = status;
-    int64_t cpu_us = microseconds(&used) - ((const struct complaint *)context->complaint)->ahead_cpu_us;
-    run->answer.cpu_us = cpu_us < 0 ? 0 : cpu_us;
-    run->answer.rss_kb = used.ru_maxrss;
-    run->answer.wall_us = (now_ns() - run->started_ns) / 1000;
-    return 1;
+    *heeding = 0;
+    return heed_farewell(context, run);
+}
+
+/* `wait_for_end` for a caller who waits for nothing but that. */
+int64_t native_wait(const struct context *context, struct run *run, int milliseconds, int alone)
+{
+    int heeding = 0;
+    return wait_for_end(context, run, milliseconds, alone, &heeding);
 }
 
 /* What the slot has used since the run began, or less than 0 where that is not to be had. It takes no memory, of which
@@ -646,11 +758,23 @@ static int64_t printed(const struct run *run)
 /* End whatever else the program has started, and count what the run used. Whether /tmp is as it was. */
 int native_finish(const struct context *context, struct run *run)
 {
-    if (context->filter)
+    if (context->filter && !run->lingers)
         end_everybody(run);
     count_to_here(context, run);
     run->printed_bytes = printed(run);
     return context->filter && is_untouched(context);
+}
+
+/* See a program off that was taken at its word. What it did since is not its run, and nothing of it is left: 0 or -errno.
+ */
+static int64_t see_off(struct context *context, struct run *run)
+{
+    if (!run->lingers)
+        return 0;
+    run->lingers = 0;
+    close_pidfd(run);
+    end_everybody(run);
+    return is_untouched(context) ? 0 : native_renew_tmp(context);
 }
 
 /* The descriptors of a test of a series, behind that of the program, which all of them share. */
@@ -720,18 +844,19 @@ static int64_t written_to_stdout(const struct run *run)
     return 0;
 }
 
-/* Wait for the program for as long as it passes no limit, which takes no memory: it may have left none. 1: it has ended
- * and was reaped. 0: the caller has to look at it. */
+/* Wait for the program for as long as it passes no limit, which takes no memory: it may have left none. 1: it has ended.
+ * 0: the caller has to look at it. */
 static int64_t wait_within_limits(const struct context *context, struct run *run)
 {
     const struct request *request = &run->request;
     int64_t longest_ms = request->watched ? LOOK_AT_MEMORY_MS : LOOK_MS, cpu_us = 0, wall_us = 0;
+    int heeding = request->n_inputs <= 1 && !request->watched && !request->waited_for; /* nobody waits within a series */
     for (;;) {
         int64_t cpu_ms = (request->cpu_us - cpu_us) / 1000 / context->cores;
         int64_t wall_ms = (request->wall_us - wall_us) / 1000;
         int64_t milliseconds = cpu_ms < wall_ms ? cpu_ms : wall_ms;
         milliseconds = milliseconds < longest_ms ? milliseconds : longest_ms;
-        int64_t done = native_wait(context, run, milliseconds < 2 ? 2 : milliseconds, 0);
+        int64_t done = wait_for_end(context, run, milliseconds < 2 ? 2 : milliseconds, 0, &heeding);
         if (done != 0 || request->watched || request->waited_for)
             return done;
         cpu_us = native_group_cpu_us(context, run);
@@ -778,7 +903,8 @@ static void close_last(struct run *run)
     run->printed_bytes = 0;
 }
 
-/* Start the program of the request, and wait for its end. GONE: it has ended and left nothing; to be answered.
+/* Start the program of the request, and wait for its end. GONE: it has ended and left nothing; to be answered, and then
+ * seen off.
  * Else what the caller is told. */
 static int64_t run_once(struct context *context, struct run *run)
 {
@@ -790,7 +916,10 @@ static int64_t run_once(struct context *context, struct run *run)
         done = wait_within_limits(context, run);
     if (done <= 0)
         return done == 0 ? RUNNING : done == -EPIPE ? CLOSED : done;
-    return native_finish(context, run) && !complaint->error ? GONE : ENDED;
+    if (native_finish(context, run) && !complaint->error)
+        return GONE;
+    done = see_off(context, run);
+    return done < 0 ? done : ENDED;
 }
 
 /* Run the program of a series on its inputs, one after the other, as long as it ends well, at once and prints little;
@@ -815,8 +944,10 @@ static int64_t run_series(struct context *context, struct run *run)
         int ends = left == 1 || !inlined || run->answer.status != 0 || room < 0;
         if (ends)
             done = send_series(context, run, inlined);
+        int64_t failed = see_off(context, run);
         if (inlined)
             close_last(run);
+        done = done < 0 ? done : failed;
         if (done < 0)
             return done == -EPIPE ? CLOSED : done;
         if (ends)
@@ -866,6 +997,8 @@ int64_t native_serve(struct context *context, struct run *run)
             if (done != GONE)
                 return done;
             done = is_series(run) ? 0 : native_answer(context, run, -1);
+            int64_t failed = see_off(context, run);
+            done = done < 0 ? done : failed;
         }
         native_close_descriptors(run);
         if (done < 0)

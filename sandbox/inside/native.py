@@ -47,7 +47,7 @@ class Context(ctypes.Structure):
     reference: Any
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("channel", "proc_fd", "code_fd", "cores")),
+        *((name, ctypes.c_int64) for name in ("channel", "proc_fd", "code_fd", "farewell_fd", "cores")),
         *((name, ctypes.c_int64) for name in ("filter", "complaint", "complaint_bytes", "series")),
         ("tmp_changed_at_ns", ctypes.c_int64),
         *((f"{name}_fd", ctypes.c_int64) for name in wire.GROUP_FILES),
@@ -80,7 +80,7 @@ class Run(ctypes.Structure):
         *((name, ctypes.c_int64) for name in wire.ANSWER_FIELDS),
         *((name, ctypes.c_int64) for name in ("pid", "started_ns", "usage_before", "kills_before")),
         *((name, ctypes.c_int64) for name in ("ooms_before", "cpu_before", "limit_bytes", "cached_before")),
-        *((name, ctypes.c_int64) for name in ("printed_bytes", "pidfd")),
+        *((name, ctypes.c_int64) for name in ("printed_bytes", "pidfd", "lingers")),
         *((name, ctypes.c_int64) for name in ("n_fds", "length")),
         ("fds", ctypes.c_int32 * _MAX_FDS),
         ("message", ctypes.c_char * _MAX_MESSAGE_BYTES),
@@ -124,8 +124,8 @@ def load(path: str) -> None:
     global _library, _serve
     _library = ctypes.PyDLL(path)
     _serve = _library.native_serve
-    steps = ("new_pages", "stand_alone", "begin", "enter", "make_ready", "renew_tmp")
-    for name in (*steps, "serve", "start", "wait", "group_cpu_us", "answer", "clone", "drop_bounding_set"):
+    steps = ("new_pages", "stand_alone", "enter", "make_ready", "renew_tmp")
+    for name in (*steps, "nurse", "serve", "start", "wait", "group_cpu_us", "answer", "clone", "drop_bounding_set"):
         getattr(_library, f"native_{name}").restype = ctypes.c_int64
     sizes = (ctypes.c_int64 * 5)()
     _library.native_sizes(sizes)
@@ -140,7 +140,7 @@ _TASK_OFFSET: Final = Run.message.offset + wire.REQUEST_BYTES
 def new_context() -> Context:
     """A context in which nothing is open yet."""
     context = Context(channel=_NONE)
-    for name in ("proc_fd", "code_fd", *(f"{name}_fd" for name in wire.GROUP_FILES)):
+    for name in ("proc_fd", "code_fd", "farewell_fd", *(f"{name}_fd" for name in wire.GROUP_FILES)):
         setattr(context, name, _NONE)
     context.cores = len(os.sched_getaffinity(0))
     context.reference = ctypes.byref(context)
@@ -197,11 +197,6 @@ def stand_alone(context: Context, socket_fd: int) -> None:
     _checked(_library.native_stand_alone(ctypes.byref(context), socket_fd), "a fork of the zygote")
 
 
-def begin(context: Context, socket_fd: int, user: int, group: int) -> None:
-    """`stand_alone` as the first process of new namespaces; `user` and `group` are what it was outside."""
-    _step(context, _library.native_begin(ctypes.byref(context), socket_fd, user, group))
-
-
 def enter(context: Context, run: Run) -> None:
     """Make the room that the message asks for, and be in it."""
     _step(context, _library.native_enter(ctypes.byref(context), ctypes.byref(run)))
@@ -240,9 +235,23 @@ def check_complaint(context: Context) -> None:
         raise SetUpError(f"{step}: {os.strerror(error)}")
 
 
+def nurse(context: Context, run: Run, control_fd: int, namespaces: int) -> int | None:
+    """Start an init in new namespaces for each number and socket that come over `control_fd`; None when it is closed.
+
+    In an init this returns when it needs its caller: why, as `serve` says it, or what failed for `found`.
+    """
+    event = ctypes.c_int64()
+    arguments = (context.reference, run.reference, control_fd, ctypes.c_int64(namespaces), ctypes.byref(event))
+    return None if _checked(_library.native_nurse(*arguments), "the nursery") else event.value
+
+
 def serve(context: Context, run: Run) -> int:
-    """Answer requests until the caller is needed, and say why."""
-    event: int = _serve(context.reference, run.reference)
+    """Answer requests until the caller is needed, and say why. Raises OSError."""
+    return found(context, _serve(context.reference, run.reference))
+
+
+def found(context: Context, event: int) -> int:
+    """Why the caller is needed. Raises OSError if that is a failure."""
     return event if event >= 0 else _step(context, event)
 
 

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -55,13 +56,6 @@ void native_close_between(unsigned first, unsigned last)
         return;
     for (unsigned fd = first; fd <= last && fd < HIGHEST_FD; fd++)
         close(fd);
-}
-
-/* A fork into new namespaces. The caller has one thread and goes on as it was: nothing of the interpreter is told. */
-int64_t native_clone(int64_t flags)
-{
-    long pid = syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
-    return pid < 0 ? -errno : pid;
 }
 
 /* A page that forks share with their init, and what they do not even see of it. */
@@ -243,6 +237,9 @@ static const char *enter(struct context *context, struct run *run)
         step = make_ready(context);
     if (step)
         return step;
+    context->farewell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (context->farewell_fd < 0)
+        return "farewell";
     context->filter = context->program_filters[room->memory_is_accounted != 0];
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, context->submission_filter, 0, 0) == 0 ? NULL : "seccomp";
 }

@@ -1,5 +1,5 @@
 /* What the parts of the library share: `native.c` is what every test goes through, `room.c` what every submission does,
- * and `pages.c` what a slot does once. `native.py` mirrors the structures and calls the functions; nothing is kept
+ * `nursery.c` what starts them, and `pages.c` what a slot does once. `native.py` mirrors the structures and calls the functions; nothing is kept
  * between two calls but what they hold. Errors are negative: -errno.
  */
 #ifndef ROOM_H
@@ -30,7 +30,7 @@ struct range {
 };
 
 struct context {
-    int64_t channel, proc_fd, code_fd, cores;
+    int64_t channel, proc_fd, code_fd, farewell_fd, cores;
     int64_t filter; /* struct sock_fprog *; 0 where there are no namespaces and the caller puts up the walls */
     int64_t complaint, complaint_bytes;
     int64_t series; /* struct series *, which no fork inherits */
@@ -95,6 +95,7 @@ struct run {
     int64_t pid, started_ns, usage_before, kills_before, ooms_before, cpu_before, limit_bytes, cached_before;
     int64_t printed_bytes; /* by the run before */
     int64_t pidfd;
+    int64_t lingers; /* it was taken at its word that it has ended, and is not reaped */
     int64_t n_fds, length;
     int32_t fds[MAX_FDS];
     union {
@@ -106,6 +107,9 @@ struct run {
 
 void native_close_between(unsigned first, unsigned last);
 void native_unpin(const struct context *context);
+int64_t native_begin(struct context *context, int socket_fd, int user, int group);
 int64_t native_enter(struct context *context, struct run *run);
+int64_t native_renew_tmp(struct context *context);
+int64_t native_serve(struct context *context, struct run *run);
 
 #endif

@@ -35,7 +35,8 @@ CHANNEL_FD: Final = 101
 SOURCE_FD: Final = 102
 CODE_FD: Final = 103
 WALLS_FD: Final = 104
-FIRST_FREE_FD: Final = 105
+FAREWELL_FD: Final = 105  # takes what `native.c` says of farewells
+FIRST_FREE_FD: Final = 106
 _PLACES: Final = {
     "stdin": 0,
     "stdout": 1,

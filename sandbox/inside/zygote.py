@@ -12,7 +12,6 @@ from __future__ import annotations
 import gc
 import importlib
 import os
-import select
 import sys
 from typing import Any, Final, Protocol
 
@@ -44,23 +43,17 @@ def main() -> None:
     _preload()
     nursery.learn()
     control.send(wire.READY)
-    _serve(control, nursery)
+    nursery.serve(control)
 
 
 class _Nursery(Protocol):
-    """How inits are started, and what is done when they have ended."""
+    """How inits are started."""
 
     def learn(self) -> None:
         """Find out what may be done ahead, when everything is loaded."""
 
-    def start(self, number: int, socket_fd: int) -> int:
-        """Start one; its process id."""
-
-    def ended(self, pid: int) -> None:
-        """Clear up after one that was awaited."""
-
-    def close(self) -> None:
-        """Clear up after all."""
+    def serve(self, control: Socket) -> None:
+        """Start the inits that are asked for, until nobody is there to ask. In an init this does not return."""
 
 
 class _Namespaces:
@@ -74,18 +67,10 @@ class _Namespaces:
         with program.on_stage(program.LEAST, b"1\n"):
             native.learn_what_is_written(self._context, program.perform)
 
-    def start(self, number: int, socket_fd: int) -> int:
-        user, group = os.getuid(), os.getgid()  # here: in a new user namespace both are nobody's
-        pid = native.clone(_NAMESPACES)
-        if pid == 0:
-            init.main(self._context, self._run, socket_fd, user=user, group=group)
-        return pid
-
-    def ended(self, pid: int) -> None:
-        """The kernel has."""
-
-    def close(self) -> None:
-        """The kernel will."""
+    def serve(self, control: Socket) -> None:
+        event = native.nurse(self._context, self._run, control.fileno(), _NAMESPACES)
+        if event is not None:
+            init.main(self._context, self._run, event)
 
 
 def _ready_to_clone(user: int | None, core: Any) -> _Nursery:
@@ -139,37 +124,6 @@ def _import_random() -> None:
     os.register_at_fork = lambda **_: None
     importlib.import_module("random").seed(0)
     os.register_at_fork = register
-
-
-def _serve(control: Socket, nursery: _Nursery) -> None:
-    children: dict[int, tuple[int, int]] = {}  # pidfd -> (pid, the number that the far side gave it)
-    poller = select.poll()
-    poller.register(control, select.POLLIN)
-    while True:
-        for fd, _ in poller.poll():
-            if fd == control.fileno():
-                _spawn(control, children, poller, nursery)
-            else:
-                poller.unregister(fd)
-                pid, number = children.pop(fd)
-                os.close(fd)
-                os.waitpid(pid, 0)
-                nursery.ended(pid)
-                control.send(wire.numbered(number))
-
-
-def _spawn(control: Socket, children: dict[int, tuple[int, int]], poller: select.poll, nursery: _Nursery) -> None:
-    try:
-        message, fds = wire.receive_bytes(control)
-    except (EOFError, ConnectionError):
-        nursery.close()
-        sys.exit(0)
-    number = wire.number_of(message)
-    pid = nursery.start(number, fds[0])
-    os.close(fds[0])
-    pidfd = os.pidfd_open(pid)
-    children[pidfd] = (pid, number)
-    poller.register(pidfd, select.POLLIN)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import pytest
 from sandbox import cgroup
 from sandbox.dispatch import request_key
 from sandbox.host import Isolation
+from sandbox.inside import wire
 from sandbox.local import LocalJudge, LocalSettings
 from sandbox.models import (
     AssertTest,
@@ -228,6 +229,51 @@ def test_a_program_does_without_the_process_that_waited_for_it(settings: LocalSe
             await until(lambda: victims("program") - others)
             for language, code in (("cpp", "int main(){}"), ("python", "pass")):
                 assert (await judge.execute(ExecuteJob(code, language))).verdict is Verdict.ACCEPTED
+
+    asyncio.run(scenario())
+
+
+EARLY = f"""
+import os
+number = int(input())
+print(number, sorted(os.listdir("/tmp")), flush=True)
+if number == 0:
+    os.write({wire.FAREWELL_FD}, bytes([7]) + bytes(7))
+    for name in range(10**9):
+        os.write(1, b"more")
+        open(f"/tmp/{{name}}", "w").close()
+"""
+
+
+def test_who_says_that_he_has_ended_has(settings: LocalSettings) -> None:
+    """A program that goes on is killed, has exited as it said, and leaves nothing of what it did since."""
+
+    async def scenario() -> None:
+        tests = tuple(StdioTest(b"%d\n" % number, b"%d []\n" % number) for number in range(4))
+        job = JudgeJob(EARLY, "python", tests, stop_at_first_failure=False)
+        async with started(replace(settings, workers=1)) as judge:
+            assert judge.tier.endswith("-cgroup")
+            for _ in range(3):
+                first, *others = (await judge.judge(job)).tests
+                assert (first.verdict, first.message) == (Verdict.RUNTIME_ERROR, "exit code 7")
+                assert first.wall_seconds < job.limits.wall
+                assert [test.verdict for test in others] == [Verdict.ACCEPTED] * 3
+
+    asyncio.run(scenario())
+
+
+def test_who_says_that_he_has_ended_hides_no_time(settings: LocalSettings) -> None:
+    """What the program says it used is at least what the kernel saw, and at most the time that has passed."""
+    burn = "import os, time\nwhile time.thread_time() < 0.1: pass\n"
+    lie = "os.write({fd}, ({used} << 8).to_bytes(8, 'little'))"
+
+    async def scenario() -> None:
+        async with started(replace(settings, workers=1)) as judge:
+            for used in (0, 50_000_000_000):
+                code = burn + lie.format(fd=wire.FAREWELL_FD, used=used)
+                ended = await judge.execute(ExecuteJob(code, "python"))
+                assert ended.verdict is Verdict.ACCEPTED
+                assert 0.09 < ended.cpu_seconds <= ended.wall_seconds
 
     asyncio.run(scenario())
 
