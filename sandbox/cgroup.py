@@ -1,12 +1,15 @@
 """The control group of one slot, version 1 or 2, where this process may make one: memory is held, CPU time counted.
 
+A slot has one share of the processor with it, like every other slot and the server: a program of a hundred processes
+is no more than a program of one to those beside it.
+
 The whole slot lives in the group, its warm interpreter too, so that nothing a program does with its processes gets out
 of it; the limit of a run is set on top of what the idle slot holds. Page cache is given back under pressure, so it is
 nobody's.
 
-With version 1 each controller has a group of its own of one name; CPU time is counted, and the slot can be frozen,
-where its controller is writable too. With version 2 one group has them all; where it can be made says `delegation`. A
-group that a killed server left behind is removed by the next one: `sweep`.
+With version 1 each controller has a group of its own of one name; CPU time is counted and shared, and the slot can be
+frozen, where its controller is writable too. With version 2 one group has them all; where it can be made says
+`delegation`. A group that a killed server left behind is removed by the next one: `sweep`.
 """
 
 from __future__ import annotations
@@ -43,18 +46,34 @@ _V2: Final = {
 _V1_FREEZER: Final = "freezer.state"
 _V2_FREEZER: Final = "cgroup.freeze"  # since Linux 5.2
 _V1_CPU: Final = {"usage": "cpuacct.usage", "cpu": "cpuacct.usage"}
+# What there is in every group of a controller of version 1, in which others can be made.
+_V1_MARKS: Final = {
+    "memory": "memory.usage_in_bytes",
+    "cpuacct": "cpuacct.usage",
+    "cpu": "cpu.shares",
+    "freezer": "cgroup.procs",
+}
 
 
 class Group:
-    """One group. `names` are the control files of its version; version 1 counts CPU time and freezes elsewhere."""
+    """One group. `names` are the control files of its version; version 1 counts CPU time and freezes elsewhere.
+
+    `others` are joined, and that is all.
+    """
 
     def __init__(
-        self, path: Path, names: dict[str, str], cpu_path: Path | None = None, freezer_path: Path | None = None
+        self,
+        path: Path,
+        names: dict[str, str],
+        cpu_path: Path | None = None,
+        freezer_path: Path | None = None,
+        others: tuple[Path, ...] = (),
     ) -> None:
         self.path = path
         self._names = names
         self._cpu_path = cpu_path
         self._freezer_path = freezer_path
+        self._others = others
         self._fds: dict[str, int] = {}
 
     @property
@@ -64,7 +83,8 @@ class Group:
 
     @property
     def _paths(self) -> tuple[Path, ...]:
-        return tuple(path for path in (self.path, self._cpu_path, self._freezer_path) if path is not None)
+        apart = (self._cpu_path, self._freezer_path)
+        return (self.path, *(path for path in apart if path is not None), *self._others)
 
     @property
     def can_freeze(self) -> bool:
@@ -139,19 +159,17 @@ def _removed(path: Path) -> bool:
 
 def create() -> Group | None:
     """Make a group for a slot of this process, or None where that is not allowed."""
-    found = _parent("memory")
-    if found is None:
-        return None
-    parent, names = found
     name = f"{_PREFIX}-{os.getpid()}-{_TOKEN}-{next(_numbers)}"
-    cpu_parent = _parent("cpuacct") if names is _V1 else None
-    freezer = _freezer() if names is _V1 else None
-    group = Group(
-        parent / name,
-        names,
-        cpu_path=cpu_parent[0] / name if cpu_parent is not None else None,
-        freezer_path=freezer / name if freezer is not None else None,
-    )
+    parents = {controller: _v1_parent(controller) for controller in _V1_MARKS}
+    paths = {controller: parent / name for controller, parent in parents.items() if parent is not None}
+    if (home := _v2_parent()) is not None:
+        names, group = _V2, Group(home / name, _V2)
+    elif "memory" in paths:
+        # Most hosts have `cpu` and `cpuacct` in one place.
+        apart = (paths["cpu"],) if "cpu" in paths and paths["cpu"] != paths.get("cpuacct") else ()
+        names, group = _V1, Group(paths["memory"], _V1, paths.get("cpuacct"), paths.get("freezer"), apart)
+    else:
+        return None
     try:
         for procs in group.procs_paths:
             procs.parent.mkdir(exist_ok=True)
@@ -168,8 +186,7 @@ def create() -> Group | None:
 
 def sweep() -> None:
     """Remove the groups of processes that are no more."""
-    parents = [found[0] for found in (_parent("memory"), _parent("cpuacct")) if found is not None]
-    for parent in (*parents, *filter(None, (_freezer(),))):
+    for parent in filter(None, (*map(_v1_parent, _V1_MARKS), _v2_parent())):
         for path in parent.glob(f"{_PREFIX}-*-*-*"):
             pid, token = path.name.split("-")[2:4]
             is_ours = pid == str(os.getpid()) and token == _TOKEN
@@ -193,31 +210,22 @@ def freezes() -> bool:
         group.remove()
 
 
-def _freezer() -> Path | None:
-    """The group of version 1 below which others can be made and frozen."""
+def _v1_parent(controller: str) -> Path | None:
+    """The group of version 1 below which this process makes others."""
     own = _own_groups()
-    for mount, version in _mounts("freezer"):
+    for mount, version in _mounts(controller):
+        # Seen from a container the path in /proc may not exist: then the mount itself is our group.
         for path in (Path(mount + own.get(version, "/")), Path(mount)):
-            if version and path.is_dir() and os.access(path, os.W_OK):
+            if version and os.access(path, os.W_OK) and (path / _V1_MARKS[controller]).exists():
                 return path
     return None
 
 
-def _parent(controller: str) -> tuple[Path, dict[str, str]] | None:
-    """The group below which this process makes others, and the names of its control files."""
+def _v2_parent() -> Path | None:
+    """The group of version 2 below which this process makes others that hold memory."""
     own = _own_groups()
-    for mount, version in _mounts(controller):
-        if not version:
-            home = delegation.home(Path(mount), own.get(version, "/"))
-            if home is not None:
-                return home, _V2
-            continue
-        names = _V1 if controller == "memory" else _V1_CPU
-        # Seen from a container the path in /proc may not exist: then the mount itself is our group.
-        for path in (Path(mount + own.get(version, "/")), Path(mount)):
-            if os.access(path, os.W_OK) and (path / names["usage"]).exists():
-                return path, names
-    return None
+    homes = (delegation.home(Path(mount), own.get("", "/")) for mount, version in _mounts("memory") if not version)
+    return next(filter(None, homes), None)
 
 
 def _own_groups() -> dict[str, str]:

@@ -1,5 +1,7 @@
 """The group of version 2 below which this process makes others that the memory controller holds.
 
+They have a share of the processor each, where that controller is there.
+
 The kernel hands controllers on only from a group without processes, the root of all groups excepted. So everything in
 the group that we were given goes into a leaf below it, this process too.
 
@@ -65,12 +67,15 @@ def _hands_memory_on(group: Path) -> bool:
     if not os.access(group, os.W_OK) or "memory" not in _words(group / "cgroup.controllers"):
         return False
     handed_on = group / "cgroup.subtree_control"
-    if "memory" in _words(handed_on):
-        return True
+    before = _words(handed_on)
     try:
-        if not _is_root(group):
+        if "memory" not in before and not _is_root(group):
             _vacate(group)
-        handed_on.write_text("+memory")
+        if "cpu" not in before:
+            with contextlib.suppress(OSError):  # it is not there, or processes of real-time priority are
+                handed_on.write_text("+cpu")
+        if "memory" not in before:
+            handed_on.write_text("+memory")
     except OSError:
         return False
     return True

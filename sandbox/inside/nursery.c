@@ -94,7 +94,7 @@ int64_t native_nurse(struct context *context, struct run *run, int control, int6
                 bury(&nursery, at);
         if (!nursery.polled[0].revents)
             continue;
-        int fd, at = ++nursery.n_inits;
+        int fd = -1, at = ++nursery.n_inits;
         int64_t came = at > MAX_INITS ? -EMFILE : receive_number(control, &nursery.numbers[at], &fd);
         if (came <= 0)
             return came < 0 ? came : 1;

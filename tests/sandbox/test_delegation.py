@@ -91,6 +91,15 @@ def test_a_group_that_was_given_is_vacated_and_divided(machine: Tree, marks: dic
     assert divided(group)
 
 
+def test_where_memory_is_handed_on_the_processor_is_too(machine: Tree, marks: dict[str, bytes]) -> None:
+    """Whoever started us may have divided the group for its memory alone; who is in it stays there."""
+    group = machine.holds_us(f"{UNIT}/{delegation.LEAF}").parent
+    marks[group.name] = b"1"
+    (group / "cgroup.subtree_control").write_text("memory")
+    assert delegation.home(machine.mount, f"{UNIT}/{delegation.LEAF}") == group
+    assert (group / "cgroup.subtree_control").read_text() == "+cpu"
+
+
 @pytest.mark.parametrize("leaf", [delegation.LEAF, "made-by-hand"])
 def test_from_a_leaf_the_group_above_is_divided(machine: Tree, marks: dict[str, bytes], leaf: str) -> None:
     """Whoever put us there: this very function, for another judge of this process, or what started the server."""

@@ -400,6 +400,26 @@ def control_groups() -> set[str]:
     return {str(path) for path in Path("/sys/fs/cgroup").glob(f"**/{mine}*") if path.is_dir()}
 
 
+def test_a_slot_has_one_share_of_the_processor(settings: LocalSettings) -> None:
+    """However many processes a program has: each slot is one group to the scheduler, as every process beside it is."""
+
+    async def scenario() -> None:
+        before = scheduled_groups()
+        async with started(settings) as judge:
+            if not judge.tier.endswith("-cgroup"):
+                pytest.skip("no control groups")
+            assert len(scheduled_groups() - before) == settings.workers
+        assert scheduled_groups() == before
+
+    asyncio.run(scenario())
+
+
+def scheduled_groups() -> set[str]:
+    """The groups of this process that have processes in them, and a weight."""
+    weighed = {path for path in control_groups() for name in ("cpu.shares", "cpu.weight") if Path(path, name).exists()}
+    return {path for path in weighed if Path(path, "cgroup.procs").read_text()}
+
+
 SHARED = """
 import mmap
 shared = mmap.mmap(-1, 1 << 30)
