@@ -35,7 +35,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NoReturn
 
-from sandbox.inside import asserting, plain, prelude, serving, wire
+from sandbox.inside import asserting, plain, prelude, serving, unrun, wire
 from sandbox.inside.wire import CHANNEL_FD, CODE_FD, FAREWELL_FD, REPORT_FD, SOURCE_FD
 
 _SCRIPT: Final = "/tmp/main.py"  # noqa: S108 - a name for tracebacks; no such file exists
@@ -356,7 +356,7 @@ def _compiled(source: bytes) -> types.CodeType | Exception:
 
 def _compiled_test(source: bytes) -> types.CodeType | Exception:
     try:
-        return asserting.compiled(source, _SCRIPT)
+        return unrun.compiled(source, _SCRIPT)
     except Exception as error:  # noqa: BLE001 - whatever the compiler makes of it, it is about the task's test
         return error
 

@@ -1,0 +1,204 @@
+"""What a test has been seen to do, and what it leaves to whoever runs it: `check`, test functions, test cases."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from sandbox.inside.mentions import called_at_top
+
+_COUNTER: Final = "__asserted__"
+_RUNS: Final = "__runs__"
+
+
+def compiled(source: bytes, filename: str) -> types.CodeType:
+    """The test's code, which tells of assertions that held and of test functions that run. Raises as compilers do."""
+    import ast  # imported ahead for submissions with assertions; other forks would pay for it
+
+    class Counting(ast.NodeTransformer):
+        def visit_Assert(self, node: ast.Assert) -> list[ast.stmt]:
+            counted = ast.Expr(ast.Call(ast.Name(_COUNTER, ast.Load()), [], []))
+            return [node, ast.copy_location(counted, node)]
+
+        def visit_FunctionDef(self, node: Any) -> ast.AST:
+            self.generic_visit(node)
+            if node.name.startswith("test"):
+                line = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+                marked = ast.withitem(ast.Call(ast.Name(_RUNS, ast.Load()), [ast.Constant(line)], []))
+                told = 1 if ast.get_docstring(node, clean=False) is not None else 0
+                if len(node.body) > told:
+                    node.body[told:] = [ast.copy_location(ast.With([marked], node.body[told:]), node.body[told])]
+            return node  # type: ignore[no-any-return]
+
+        visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - as the base has it
+
+    tree = Counting().visit(ast.parse(source, filename))
+    code = compile(ast.fix_missing_locations(tree), filename, "exec", dont_inherit=True)
+    assert isinstance(code, types.CodeType)
+    return code
+
+
+class NoFunctionError(Exception):
+    """The program does not define what the test is about."""
+
+
+class Tally:
+    """What a test has been seen to do."""
+
+    def __init__(self) -> None:
+        self.offered: dict[str, Any] = {}  # what it was given of the program's
+        self.asked = 0  # questions to the program, and assertions that held
+        self.ended: dict[int, bool] = {}  # by its first line, whether a test function has always ended well
+        self.needed: str | None = None  # why it needs objects
+        self.gone = False  # the program is
+
+    @property
+    def hooks(self) -> dict[str, object]:
+        """What the code of `compiled` calls, by name."""
+        return {_COUNTER: self.count, _RUNS: self.runs}
+
+    def count(self) -> None:
+        """An assertion held."""
+        self.asked += 1
+
+    @contextlib.contextmanager
+    def runs(self, line: int) -> Iterator[None]:
+        """While a test function runs."""
+        try:
+            yield
+        except BaseException:  # a skip and an exit, too: whatever it is, it goes on, and this has not ended well
+            self.ended[line] = False
+            raise
+        self.ended.setdefault(line, True)
+
+
+def run_what_waits(
+    namespace: dict[str, Any],
+    main: types.ModuleType,
+    code: types.CodeType,
+    test: Tally,
+    fn_name: str | None,
+    *,
+    left: bool,
+) -> None:
+    """Call what the test defines to be called by whoever runs it, where it has not called it itself.
+
+    What it called and let fail is called again. A test that `left` has run its test cases, as `unittest.main` does.
+    """
+    called = called_at_top(code)
+    check = namespace.get("check")
+    if isinstance(check, types.FunctionType) and "check" not in called:
+        if fn_name is None or fn_name not in test.offered:
+            raise NoFunctionError
+        check(test.offered[fn_name])
+    unittest: Any = sys.modules.get("unittest")  # who never imported it has no test cases
+    named = [value for name, value in namespace.items() if name.startswith("test") and _runs_alone(value)]
+    lines = [_lines_of(value) for value in named]
+    passed = {line for line, well in test.ended.items() if well}
+    waiting = [value for value, own in zip(named, lines, strict=True) if lines.count(own) > 1 or not own & passed]
+    classes = [
+        value
+        for name, value in namespace.items()
+        if isinstance(value, type) and value.__module__ == "__main__" and getattr(value, "__test__", True)
+    ]
+    cases = [] if unittest is None or left else [one for one in classes if issubclass(one, unittest.TestCase)]
+    plain = [one for one in classes if one.__name__.startswith("Test") and _needs_nothing(one)]
+    if waiting or cases or plain:
+        _prepare(namespace.get("setup_module"), main)
+    for function in waiting:
+        _prepare(namespace.get("setup_function"), function)
+        _run(function)
+    for kind in plain:
+        _run_class(kind)
+    for case in cases:
+        _run_case(unittest, case, test)
+
+
+def _runs_alone(value: Any) -> bool:
+    """Whether it is a test function that needs no arguments."""
+    if not isinstance(value, types.FunctionType) or not getattr(value, "__test__", True):
+        return False
+    return value.__code__.co_argcount == len(value.__defaults__ or ())
+
+
+def _lines_of(function: Any) -> frozenset[int]:
+    """The first lines of a function, and of those that it wraps."""
+    around = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
+    wrapped = [one for one in around if isinstance(one, types.FunctionType)]
+    return frozenset(one.__code__.co_firstlineno for one in (function, *wrapped))
+
+
+def _is_filled(cell: types.CellType) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
+
+
+def _run(function: Callable[[], object]) -> None:
+    """Run a test function; one that leaves without a fault leaves the others to be run."""
+    try:
+        returned = function()
+        if isinstance(returned, types.CoroutineType):
+            importlib.import_module("asyncio").run(returned)
+    except SystemExit as error:
+        if not left_well(error):
+            raise
+
+
+def _prepare(function: Any, *arguments: object) -> None:
+    """Call what comes before or after a test, with as many of the arguments as it takes."""
+    if callable(function):
+        code = getattr(function, "__code__", None)
+        takes = code.co_argcount - isinstance(function, types.MethodType) if code is not None else 0
+        function(*arguments[:takes])
+
+
+def _needs_nothing(kind: Any) -> bool:
+    """Whether instances are made of nothing: others are no classes of tests to pytest."""
+    made_plainly = (kind.__init__, kind.__new__) == (object.__init__, object.__new__)
+    return made_plainly and not getattr(kind, "__abstractmethods__", None)
+
+
+def _run_class(kind: Any) -> None:
+    """Run the methods of a class as pytest does, in the order in which they are written."""
+    names = {name: None for base in reversed(kind.__mro__) for name in vars(base) if name.startswith("test")}
+    if names:
+        _prepare(getattr(kind, "setup_class", None), kind)
+    for name in names:
+        instance = kind()
+        method = getattr(instance, name)
+        code = getattr(method, "__code__", None)
+        if code is None or code.co_argcount - len(method.__defaults__ or ()) > isinstance(method, types.MethodType):
+            continue
+        _prepare(getattr(instance, "setup_method", None), method)
+        _run(method)
+        _prepare(getattr(instance, "teardown_method", None), method)
+    if names:
+        _prepare(getattr(kind, "teardown_class", None), kind)
+
+
+def _run_case(unittest: Any, case: Any, test: Tally) -> None:
+    """Run the methods of a test case."""
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
+    if test.gone or test.needed is not None:
+        return  # whatever became of that
+    for _, trace in [*result.failures, *result.errors]:
+        raise AssertionError(trace.strip().rpartition("\n")[2])
+    if result.unexpectedSuccesses:
+        raise AssertionError("unexpected success")
+
+
+def left_well(error: BaseException) -> bool:
+    """Whether the test itself left, as `unittest.main()` does when all went well."""
+    return isinstance(error, SystemExit) and not is_the_programs(error) and not error.code
+
+
+def is_the_programs(error: BaseException) -> bool:
+    """Whether the program has raised it."""
+    return bool(getattr(error, "_of_the_program", False))
