@@ -336,7 +336,7 @@ def _view(host: Host, scratch: str) -> dict[str, object]:
         "roots": roots,
         "devices": list(_DEVICES),
         "loaders": [path for path in _LOADERS if os.path.exists(path)],
-        "packages": {Path(path).name: path for path in host.interpreter.packages if not path.endswith(".libs")},
+        "packages": {Path(path).stem: path for path in host.interpreter.packages if not path.endswith(".libs")},
         "aliases": {_ALIASED_HEADER: str(host.precompiled)} if host.precompiled is not None else {},
         "scratch": scratch,
         "exclusive": host.exclusive,

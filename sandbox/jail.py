@@ -29,7 +29,11 @@ INNER_USER: Final = 1000
 LIBRARY_DIRECTORIES: Final = ("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64")
 _DEVICES: Final = ("null", "zero", "full", "random", "urandom")
 _PACKAGES: Final = "/packages"
-_OFFERED_PACKAGES: Final = ("numpy", "sortedcontainers")
+# What programs may import, and pytest with what it needs, for tests that do.
+_OFFERED_PACKAGES: Final = (
+    *("numpy", "sortedcontainers"),
+    *("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments"),
+)
 _PRECOMPILED: Final = "/precompiled"
 
 # Built from `inside/native.c` where the package was installed.
@@ -76,7 +80,11 @@ def _packages() -> Iterator[str]:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
             continue
-        package = Path(spec.origin).parent
+        package = Path(spec.origin)
+        if package.name != "__init__.py":
+            yield str(package)  # a module without a directory
+            continue
+        package = package.parent
         yield str(package)
         libraries = package.parent / f"{name}.libs"
         if libraries.is_dir():
@@ -128,8 +136,9 @@ def _environment() -> list[str]:
 def _zygote_root(interpreter: Interpreter, files: dict[str, int]) -> list[str]:
     proc = ["--proc", "/proc"] if os.geteuid() != 0 else ["--dir", "/proc"]
     arguments = [*_libraries(""), *_interpreter_files("", interpreter), *proc, "--dir", "/tmp", *_devices("")]  # noqa: S108
+    # Neither bound once more nor at all: each submission gets a copy of each mount.
+    arguments += ["--symlink", f"{PYTHON_ROOT}{_PACKAGES}", _PACKAGES]
     for name, fd in files.items():
-        # Not bound: each submission gets a copy of each mount.
         arguments += ["--perms", "0444", "--file", str(fd), f"/jail/{name}"]
     below = ("/jail", "/jail/sandbox", "/jail/sandbox/inside")
     return [word for path in below for word in _directory(path)] + arguments
@@ -137,7 +146,11 @@ def _zygote_root(interpreter: Interpreter, files: dict[str, int]) -> list[str]:
 
 def _python_root(interpreter: Interpreter) -> list[str]:
     root = PYTHON_ROOT
-    return [*_skeleton(root), *_libraries(root), *_interpreter_files(root, interpreter)]
+    arguments = [*_skeleton(root), *_libraries(root), *_interpreter_files(root, interpreter)]
+    arguments += _directory(f"{root}{_PACKAGES}")
+    for path in interpreter.packages:
+        arguments += ["--ro-bind", path, f"{root}{_PACKAGES}/{Path(path).name}"]
+    return arguments
 
 
 def _native_root() -> list[str]:
@@ -184,9 +197,6 @@ def _interpreter_files(root: str, interpreter: Interpreter) -> list[str]:
     arguments += ["--ro-bind", interpreter.executable, f"{root}{interpreter.executable}"]
     for path in interpreter.directories:
         arguments += ["--ro-bind", path, f"{root}{path}"]
-    arguments += _directory(f"{root}{_PACKAGES}")
-    for path in interpreter.packages:
-        arguments += ["--ro-bind", path, f"{root}{_PACKAGES}/{Path(path).name}"]
     return arguments
 
 

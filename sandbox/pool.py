@@ -665,7 +665,8 @@ def _rooms(job: JudgeJob, language: Language) -> Iterator[Room]:
     disk_bytes = min(job.limits.disk_mb, job.limits.memory_mb) * _MIB
     yield Room(_root(language), disk_bytes, _preload(job.code, language))
     if isinstance(job.tests[0], AssertTest):
-        yield Room(jail.PYTHON_ROOT, disk_bytes, ("ast",))
+        texts = "\n".join(test.source for test in job.tests if isinstance(test, AssertTest))
+        yield Room(jail.PYTHON_ROOT, disk_bytes, ("ast", *(("pytest",) if "pytest" in _imported(texts) else ())))
     elif job.checker.program is not None:
         checking = languages.by_name(job.checker.language.strip().lower())
         yield Room(_root(checking), CHECKER_LIMITS.disk_mb * _MIB)
@@ -705,8 +706,13 @@ _WORD: Final = re.compile(r"\w+")
 def _preload(code: str, language: Language) -> tuple[str, ...]:
     if not language.warm:
         return ()
-    imported = set(_WORD.findall(" ".join(_IMPORTING.findall(code))))
+    imported = _imported(code)
     return tuple(name for name in _IMPORTED_AHEAD if name in imported)
+
+
+def _imported(code: str) -> set[str]:
+    """Every word of what seems to be an import."""
+    return set(_WORD.findall(" ".join(_IMPORTING.findall(code))))
 
 
 def _encoded(code: str) -> bytes:

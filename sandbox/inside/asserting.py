@@ -27,7 +27,7 @@ import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from sandbox.inside import mentions, plain, unrun, values
+from sandbox.inside import collected, mentions, plain, unrun, values
 from sandbox.inside.peer import FarSideGoneError, Peer
 from sandbox.inside.references import KINDS, Class, Function, Reference
 from sandbox.inside.unrun import NoFunctionError, Tally, is_the_programs, left_well
@@ -58,6 +58,7 @@ def run_assertions(
     sys.modules["__main__"] = main
     try:
         test.fill(main.__dict__, code, fn_name)
+        unrun.prepare(code)
         left = False
         try:
             exec(code, main.__dict__)  # noqa: S102 - the task's own test
@@ -74,7 +75,8 @@ def run_assertions(
         return {"ended": "program_ended"}
     except BaseException as error:  # noqa: BLE001 - the test's or the program's; how it completes is told below
         if not left_well(error) and not test.gone and test.needed is None:  # those are told below
-            ended = "broken" if test.is_alone and isinstance(error, MemoryError) else _ended_by(error)
+            by_itself = test.is_alone and isinstance(error, (MemoryError, collected.NotCollectedError))
+            ended = "broken" if by_itself else _ended_by(error)
             return {"ended": ended, "message": _describe(error)}
     return _completed(test)
 
@@ -82,10 +84,12 @@ def run_assertions(
 def run_together(program: types.ModuleType, source: str, fn_name: str | None) -> dict[str, str]:
     """Run the asserting code over the program's own names, in the program's own process."""
     tally = Tally()
-    tally.offered = namespace = program.__dict__
+    namespace = program.__dict__
+    tally.offered = dict(namespace)
     code = unrun.compiled(source.encode(), "<test>")
     namespace.update({"__name__": "__main__", **tally.hooks})
     sys.modules["__main__"] = program
+    unrun.prepare(code)
     left = False
     try:
         try:

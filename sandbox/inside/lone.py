@@ -162,6 +162,8 @@ class OfferedPackages:
         directory = self._directories.get(name)
         if directory is None:
             return None
+        if directory.endswith(".py"):
+            return importlib.util.spec_from_file_location(name, directory)
         location = f"{directory}/__init__.py"
         return importlib.util.spec_from_file_location(name, location, submodule_search_locations=[directory])
 

@@ -72,6 +72,12 @@ def _parts(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from _parts(constant)
 
 
+def imports(code: types.CodeType, module: str) -> bool:
+    """Whether the test imports a module, or something of it."""
+    named = (str(one.argval) for one in _instructions(code) if one.opname == "IMPORT_NAME")
+    return any(name.split(".")[0] == module for name in named)
+
+
 def called_at_top(code: types.CodeType) -> tuple[str, ...]:
     """The names that the top level mentions, without those that a `def` there binds: a call loads it once more."""
     return tuple(

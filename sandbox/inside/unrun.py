@@ -9,7 +9,8 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from sandbox.inside.mentions import called_at_top
+from sandbox.inside import collected
+from sandbox.inside.mentions import bound, called_at_top, imports
 
 _COUNTER: Final = "__asserted__"
 _RUNS: Final = "__runs__"
@@ -76,6 +77,13 @@ class Tally:
         self.ended.setdefault(line, True)
 
 
+def prepare(code: types.CodeType) -> None:
+    """Make ready for what the test is about to import."""
+    if imports(code, "pytest"):
+        with contextlib.suppress(ImportError):  # the test hears of it
+            collected.keep_back()
+
+
 def run_what_waits(
     namespace: dict[str, Any],
     main: types.ModuleType,
@@ -95,6 +103,10 @@ def run_what_waits(
         if fn_name is None or fn_name not in test.offered:
             raise NoFunctionError
         check(test.offered[fn_name])
+    if imports(code, "pytest"):
+        own = {name: namespace[name] for name in bound(code) if name in namespace}
+        _run_by_pytest({name: value for name, value in own.items() if value is not test.offered.get(name)})
+        return
     unittest: Any = sys.modules.get("unittest")  # who never imported it has no test cases
     named = [value for name, value in namespace.items() if name.startswith("test") and _runs_alone(value)]
     lines = [_lines_of(value) for value in named]
@@ -116,6 +128,15 @@ def run_what_waits(
         _run_class(kind)
     for case in cases:
         _run_case(unittest, case, test)
+
+
+def _run_by_pytest(namespace: dict[str, Any]) -> None:
+    try:
+        collected.run(namespace)
+    except SystemExit as error:
+        if is_the_programs(error):
+            raise
+        raise AssertionError("a test exits") from None  # as pytest has it
 
 
 def _runs_alone(value: Any) -> bool:

@@ -27,5 +27,7 @@ for path in (
         pass
 for path in glob.glob("/tmp/*") + glob.glob("/dev/shm/*") + glob.glob("/*/reward_server"):
     print("ESCAPED", path)
-if os.path.isdir("/packages") and set(os.listdir("/packages")) - {"numpy", "numpy.libs", "sortedcontainers"}:
+offered = {"numpy", "numpy.libs", "sortedcontainers"}
+offered |= {"pytest", "_pytest", "py.py", "pluggy", "iniconfig", "packaging", "pygments"}
+if os.path.isdir("/packages") and set(os.listdir("/packages")) - offered:
     print("ESCAPED", os.listdir("/packages"))
