@@ -18,8 +18,9 @@ class Shelf:
     A program is judged again for another rollout that says the same, and a checker for every rollout of its task.
     """
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, limit: int) -> None:
         self._limit_bytes = limit_bytes
+        self._limit = limit  # of descriptors
         self._size_bytes = 0
         self._copies: OrderedDict[Path, int] = OrderedDict()
 
@@ -37,7 +38,7 @@ class Shelf:
             os.close(former)
         self._copies[path] = copy
         self._size_bytes += os.fstat(copy).st_size
-        while self._size_bytes > self._limit_bytes:
+        while self._size_bytes > self._limit_bytes or len(self._copies) > self._limit:
             self._close_oldest()
 
     def close(self) -> None:

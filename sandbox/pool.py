@@ -63,6 +63,7 @@ _LITTLE_BYTES: Final = 64 * 1024
 _SLOW_TO_COMPILE_BYTES: Final = 16 * 1024
 _MIB: Final = 1024 * 1024
 _SHELF_BYTES: Final = 32 * _MIB  # of compiled programs that nobody runs right now
+_SHELF_COPIES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class PoolJudge:
         self._slots: Sequence[Slot] = ()
         self._dispatcher = Dispatcher([])
         self._programs = ProgramCache(settings.cache_dir / "programs", settings.program_cache_mb * _MIB)
-        self._shelf = Shelf(_SHELF_BYTES)
+        self._shelf = Shelf(_SHELF_BYTES, _SHELF_COPIES)
         self._compiling: Coalesced[str, Image | CompileFailure] = Coalesced()
         self._failures: OrderedDict[str, CompileFailure] = OrderedDict()
         self._verdicts = Verdicts(settings.remembered_results, observer)

@@ -111,6 +111,7 @@ class Slot:
         self._spawned = 0
         self._gone: dict[int, asyncio.Future[None]] = {}
         self._spare: Session | None = None
+        self._was_killed = False
         self._least_held_bytes = _UNKNOWN_BYTES
         self.memory: cgroup.Group | None = None
 
@@ -122,7 +123,7 @@ class Slot:
     @property
     def alive(self) -> bool:
         """Whether the jail takes sessions."""
-        return self._listener is not None and not self._listener.done()
+        return self._listener is not None and not self._listener.done() and not self._was_killed
 
     @property
     def pid(self) -> int | None:
@@ -132,6 +133,7 @@ class Slot:
     async def start(self) -> None:
         """Start the jail, ending what is left of an earlier one. Raises SlotDiedError when it does not come up."""
         await self.stop()
+        self._was_killed = False
         self._least_held_bytes = _UNKNOWN_BYTES
         if self._spec.use_cgroups:
             self.memory = cgroup.create()
@@ -269,6 +271,7 @@ class Slot:
 
     def kill(self) -> None:
         """End the jail and everything in it, without waiting."""
+        self._was_killed = True
         self.resume()
         if self._process is not None and self._process.poll() is None:
             self._process.kill()

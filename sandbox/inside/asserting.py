@@ -367,6 +367,8 @@ class _Test(Tally, Peer):
         known = self._references.get(index)
         if type(known) is not KINDS[kind]:
             known = self._references[index] = KINDS[kind](self, index, *rest[:2])
+        else:
+            object.__setattr__(known, "_came_back", True)
         return known
 
     async def _coroutine(self, index: int) -> object:

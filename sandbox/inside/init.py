@@ -71,8 +71,8 @@ class Init:
     def serve(self, event: int) -> None:
         """Do what `event` asks for, and answer requests until the far side hangs up."""
         while event != native.CLOSED:
-            if event == native.BECAME_SCRIPT:
-                program.become_script()
+            if event in (native.BECAME_SCRIPT, native.BECAME_HEARD_SCRIPT):
+                program.become_script(heard=event == native.BECAME_HEARD_SCRIPT)
             if event == native.BECAME:
                 program.become(self._run.task)
             if event == native.TO_ENTER:

@@ -60,6 +60,8 @@
  */
 #define OUR_OWN_BYTES (64LL << 20)
 
+#define MUCH_CACHE_BYTES (1LL << 20)
+
 /* A group that ends for its limit is no further from it. */
 #define LAST_STEP_BYTES (1LL << 20)
 
@@ -200,14 +202,15 @@ static int64_t cached(const char *stat)
 }
 
 /* What the run held at most, of all that the group did. Beside another run the limit is further away than its own, and
- * the page cache may have grown into it. */
+ * the page cache may have grown into it; what there was of that before, as after a compilation, may have made room. */
 static int64_t peak_of_run(const struct context *context, const struct run *run, int64_t peak)
 {
     char stat[4096];
     int64_t over = peak - run->usage_before;
-    if (run->request.slot_bytes != run->request.memory_bytes && read_text(context->stat_fd, stat, sizeof stat) > 0) {
+    int is_beside_another = run->request.slot_bytes != run->request.memory_bytes;
+    if ((is_beside_another || run->cached_before > MUCH_CACHE_BYTES) && read_text(context->stat_fd, stat, sizeof stat) > 0) {
         int64_t grown = cached(stat) - run->cached_before;
-        over -= grown < 0 ? 0 : grown;
+        over -= grown < 0 || is_beside_another ? grown : 0;
     }
     return over < 0 ? 0 : over;
 }
@@ -315,8 +318,6 @@ static int place(const struct context *context, const struct run *run)
         if (run->request.places[i] >= 0 && put(run->fds[i], run->request.places[i], placed) != 0)
             return -1;
     if (context->code_fd >= 0 && put(context->code_fd, CODE_PLACE, placed) != 0)
-        return -1;
-    if (context->farewell_fd >= 0 && put(context->farewell_fd, FAREWELL_PLACE, placed) != 0)
         return -1;
     native_close_between(3, FIRST_PLACE - 1);
     native_close_between(FIRST_PLACE + PLACES, ~0U);
@@ -497,6 +498,15 @@ static void touch(const struct context *context)
             return; /* before Linux 5.14 */
 }
 
+/* What the interpreter is to do in a process that has its limits. */
+static int64_t become_event(const struct run *run)
+{
+    for (int i = 0; i < run->n_fds; i++)
+        if (run->request.script && run->request.places[i] == FAREWELL_PLACE)
+            return BECAME_HEARD_SCRIPT;
+    return run->request.script ? BECAME_SCRIPT : BECAME;
+}
+
 /* In a standby: wait for the request, and take upon itself what it says. BECAME or BECAME_SCRIPT. */
 static int64_t stand_by(const struct context *context, struct run *run)
 {
@@ -507,7 +517,7 @@ static int64_t stand_by(const struct context *context, struct run *run)
         complain(context, "standby");
     become_or_complain(context, run);
     native_confined(context);
-    return run->request.script ? BECAME_SCRIPT : BECAME;
+    return become_event(run);
 }
 
 /* Have the standby be the program of the request: its process id, or 0 where there is none that can. */
@@ -529,12 +539,29 @@ static pid_t wake(struct context *context, struct run *run)
     return 0;
 }
 
-/* It may have been said more than once, or too late to be heard. */
-static void forget_farewells(const struct context *context)
+static void stop_listening(struct run *run)
 {
-    uint64_t said;
-    if (context->farewell_fd >= 0 && read(context->farewell_fd, &said, sizeof said) < 0)
-        return; /* none was */
+    if (run->farewell_fd > 0)
+        close(run->farewell_fd);
+    run->farewell_fd = 0;
+}
+
+/* Have a pipe by which the program may say farewell: our end is ours alone, whatever it does to its own. Nobody listens to
+ * one that is not waited for by itself, or is executed. */
+static int64_t listen_for_farewell(const struct context *context, struct run *run)
+{
+    const struct request *request = &run->request;
+    int ends[2];
+    stop_listening(run);
+    if (!context->filter || executes(context, request) || request->n_inputs > 1 || request->watched ||
+        request->waited_for || request->by_hand || run->n_fds == MAX_FDS)
+        return 0;
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        return -errno;
+    run->farewell_fd = ends[0];
+    run->request.places[run->n_fds] = FAREWELL_PLACE;
+    run->fds[run->n_fds++] = ends[1];
+    return 0;
 }
 
 /* Have a process for the request of `run`: 0 in what is to become the program, its process id here. A program of its
@@ -546,8 +573,10 @@ int64_t native_start(struct context *context, struct run *run)
     int64_t failed = count_from_here(context, run);
     if (failed < 0)
         return failed;
+    failed = listen_for_farewell(context, run);
+    if (failed < 0)
+        return failed;
     complaint->error = 0;
-    forget_farewells(context);
     run->lingers = 0;
     run->started_ns = now_ns();
     pid_t pid = wake(context, run);
@@ -603,15 +632,11 @@ static int64_t reap(const struct context *context, struct run *run)
     return 1;
 }
 
-/* The last process or thread that was started in this namespace. */
+/* The last process or thread that was started in this namespace. The file has been read before, and takes no memory. */
 static int64_t last_started(const struct context *context)
 {
     char text[128];
-    int fd = openat(context->proc_fd, "loadavg", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    const char *last = read_text(fd, text, sizeof text) > 0 ? strrchr(text, ' ') : NULL;
-    close(fd);
+    const char *last = read_text(context->loadavg_fd, text, sizeof text) > 0 ? strrchr(text, ' ') : NULL;
     return last ? digits(last) : -EIO;
 }
 
@@ -623,9 +648,9 @@ static int64_t most_resident_kb(const struct context *context, pid_t pid)
     int fd = openat(context->proc_fd, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    const char *most = read_text(fd, text, sizeof text) > 0 ? strstr(text, "VmHWM:\t") : NULL;
+    const char *most = read_text(fd, text, sizeof text) > 0 ? strstr(text, "\nVmHWM:\t") : NULL;
     close(fd);
-    return most ? digits(most + strlen("VmHWM:\t")) : -EIO;
+    return most ? digits(most + strlen("\nVmHWM:\t")) : -EIO;
 }
 
 /* Whether all is known of a run that its program says is over: it is one process of one thread and has started no other,
@@ -649,9 +674,9 @@ static int64_t heed_farewell(const struct context *context, struct run *run)
     struct timespec known;
     clockid_t its_clock = ~(clockid_t)run->pid << 3 | 2; /* see clock_getcpuclockid(3) */
     int64_t wall_us = (now_ns() - run->started_ns) / 1000;
-    allow_our_own(context, run);
-    if (read(context->farewell_fd, &said, sizeof said) != sizeof said || !is_known(context, run, wall_us))
+    if (read(run->farewell_fd, &said, sizeof said) != sizeof said || !is_known(context, run, wall_us))
         return 0;
+    allow_our_own(context, run);
     int64_t rss_kb = context->peak_fd >= 0 ? 0 : most_resident_kb(context, run->pid); /* not where the group tells */
     if (rss_kb < 0 || clock_gettime(its_clock, &known) != 0)
         return 0;
@@ -663,14 +688,14 @@ static int64_t heed_farewell(const struct context *context, struct run *run)
     return 1;
 }
 
-/* 1: the program has ended and was reaped, or has said that it ends, where `heeding`. 0: not yet. -EPIPE: the far side is
- * gone; it is not looked at where `alone`. */
-static int64_t wait_for_end(const struct context *context, struct run *run, int milliseconds, int alone, int *heeding)
+/* 1: the program has ended and was reaped, or has said that it ends, where that is listened for. 0: not yet. -EPIPE: the
+ * far side is gone; it is not looked at where `alone`. */
+int64_t native_wait(const struct context *context, struct run *run, int milliseconds, int alone)
 {
     struct pollfd polled[3] = {
         {run->pidfd, POLLIN, 0},
         {alone ? -1 : context->channel, 0, 0}, /* only its end */
-        {*heeding ? context->farewell_fd : -1, POLLIN, 0},
+        {run->farewell_fd > 0 ? run->farewell_fd : -1, POLLIN, 0},
     };
     int ready;
     if (run->pidfd < 0)
@@ -684,17 +709,10 @@ static int64_t wait_for_end(const struct context *context, struct run *run, int 
         return -EPIPE;
     if (polled[0].revents)
         return reap(context, run);
-    if (!polled[2].revents)
-        return 0;
-    *heeding = 0;
-    return heed_farewell(context, run);
-}
-
-/* `wait_for_end` for a caller who waits for nothing but that. */
-int64_t native_wait(const struct context *context, struct run *run, int milliseconds, int alone)
-{
-    int heeding = 0;
-    return wait_for_end(context, run, milliseconds, alone, &heeding);
+    int64_t heeded = polled[2].revents & POLLIN ? heed_farewell(context, run) : 0;
+    if (polled[2].revents)
+        stop_listening(run);
+    return heeded;
 }
 
 /* What the slot has used since the run began, or less than 0 where that is not to be had. It takes no memory, of which
@@ -829,6 +847,7 @@ int64_t native_answer(const struct context *context, struct run *run, int produc
 
 void native_close_descriptors(struct run *run)
 {
+    stop_listening(run);
     for (int i = 0; i < run->n_fds; i++)
         close(run->fds[i]);
     run->n_fds = 0;
@@ -850,13 +869,12 @@ static int64_t wait_within_limits(const struct context *context, struct run *run
 {
     const struct request *request = &run->request;
     int64_t longest_ms = request->watched ? LOOK_AT_MEMORY_MS : LOOK_MS, cpu_us = 0, wall_us = 0;
-    int heeding = request->n_inputs <= 1 && !request->watched && !request->waited_for; /* nobody waits within a series */
     for (;;) {
         int64_t cpu_ms = (request->cpu_us - cpu_us) / 1000 / context->cores;
         int64_t wall_ms = (request->wall_us - wall_us) / 1000;
         int64_t milliseconds = cpu_ms < wall_ms ? cpu_ms : wall_ms;
         milliseconds = milliseconds < longest_ms ? milliseconds : longest_ms;
-        int64_t done = wait_for_end(context, run, milliseconds < 2 ? 2 : milliseconds, 0, &heeding);
+        int64_t done = native_wait(context, run, milliseconds < 2 ? 2 : milliseconds, 0);
         if (done != 0 || request->watched || request->waited_for)
             return done;
         cpu_us = native_group_cpu_us(context, run);
@@ -897,6 +915,7 @@ static int64_t open_next(struct series *series, struct run *run)
 
 static void close_last(struct run *run)
 {
+    stop_listening(run);
     for (int i = STDIN; i < run->n_fds; i++)
         close(run->fds[i]);
     run->n_fds = 1;
@@ -911,11 +930,13 @@ static int64_t run_once(struct context *context, struct run *run)
     const struct complaint *complaint = (const void *)context->complaint;
     int64_t done = native_start(context, run);
     if (done == 0)
-        return run->request.script ? BECAME_SCRIPT : BECAME;
+        return become_event(run);
     if (done > 0)
         done = wait_within_limits(context, run);
-    if (done <= 0)
+    if (done <= 0) {
+        stop_listening(run); /* who looks at it from here on waits for its end */
         return done == 0 ? RUNNING : done == -EPIPE ? CLOSED : done;
+    }
     if (native_finish(context, run) && !complaint->error)
         return GONE;
     done = see_off(context, run);
@@ -959,7 +980,7 @@ static int64_t run_series(struct context *context, struct run *run)
 /* Answer requests as long as their programs end at once; return where the caller is needed.
  *
  * CLOSED: the far side is gone. TO_ENTER: a room that the caller has to make. TO_START: a run that it has to start.
- * BECAME, BECAME_SCRIPT: this is the process that is to become the program. RUNNING: it was started and has not ended.
+ * BECAME, BECAME_SCRIPT, BECAME_HEARD_SCRIPT: this is the process that is to become the program. RUNNING: it was started and has not ended.
  * ENDED: it has, is counted, and has left something in /tmp or a complaint; to be answered. The caller closes the
  * descriptors. */
 int64_t native_serve(struct context *context, struct run *run)

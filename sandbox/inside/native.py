@@ -31,8 +31,9 @@ TO_ENTER: Final = 1
 TO_START: Final = 2
 BECAME: Final = 3
 BECAME_SCRIPT: Final = 4
-RUNNING: Final = 5
-ENDED: Final = 6
+BECAME_HEARD_SCRIPT: Final = 5
+RUNNING: Final = 6
+ENDED: Final = 7
 
 
 class Context(ctypes.Structure):
@@ -47,7 +48,7 @@ class Context(ctypes.Structure):
     reference: Any
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("channel", "proc_fd", "code_fd", "farewell_fd", "cores")),
+        *((name, ctypes.c_int64) for name in ("channel", "proc_fd", "code_fd", "loadavg_fd", "cores")),
         *((name, ctypes.c_int64) for name in ("filter", "complaint", "complaint_bytes", "series")),
         ("tmp_changed_at_ns", ctypes.c_int64),
         *((f"{name}_fd", ctypes.c_int64) for name in wire.GROUP_FILES),
@@ -80,7 +81,7 @@ class Run(ctypes.Structure):
         *((name, ctypes.c_int64) for name in wire.ANSWER_FIELDS),
         *((name, ctypes.c_int64) for name in ("pid", "started_ns", "usage_before", "kills_before")),
         *((name, ctypes.c_int64) for name in ("ooms_before", "cpu_before", "limit_bytes", "cached_before")),
-        *((name, ctypes.c_int64) for name in ("printed_bytes", "pidfd", "lingers")),
+        *((name, ctypes.c_int64) for name in ("printed_bytes", "pidfd", "farewell_fd", "lingers")),
         *((name, ctypes.c_int64) for name in ("n_fds", "length")),
         ("fds", ctypes.c_int32 * _MAX_FDS),
         ("message", ctypes.c_char * _MAX_MESSAGE_BYTES),
@@ -140,7 +141,7 @@ _TASK_OFFSET: Final = Run.message.offset + wire.REQUEST_BYTES
 def new_context() -> Context:
     """A context in which nothing is open yet."""
     context = Context(channel=_NONE)
-    for name in ("proc_fd", "code_fd", "farewell_fd", *(f"{name}_fd" for name in wire.GROUP_FILES)):
+    for name in ("proc_fd", "code_fd", "loadavg_fd", *(f"{name}_fd" for name in wire.GROUP_FILES)):
         setattr(context, name, _NONE)
     context.cores = len(os.sched_getaffinity(0))
     context.reference = ctypes.byref(context)

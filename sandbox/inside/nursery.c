@@ -87,8 +87,11 @@ int64_t native_nurse(struct context *context, struct run *run, int control, int6
     const int user = getuid(), group = getgid(); /* here: in a new user namespace both are nobody's */
     struct nursery nursery = {.polled = {{control, POLLIN, 0}}};
     for (;;) {
-        if (poll(nursery.polled, 1 + nursery.n_inits, -1) < 0 && errno != EINTR)
-            return -errno;
+        if (poll(nursery.polled, 1 + nursery.n_inits, -1) < 0) {
+            if (errno != EINTR)
+                return -errno;
+            continue;
+        }
         for (int at = nursery.n_inits; at > 0; at--)
             if (nursery.polled[at].revents)
                 bury(&nursery, at);

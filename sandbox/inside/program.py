@@ -19,6 +19,7 @@ import atexit
 import builtins
 import contextlib
 import errno
+import fcntl
 import gc
 import io
 import json
@@ -37,6 +38,12 @@ from typing import Any, Final, NoReturn
 
 from sandbox.inside import asserting, plain, prelude, serving, unrun, wire
 from sandbox.inside.wire import CHANNEL_FD, CODE_FD, FAREWELL_FD, REPORT_FD, SOURCE_FD
+
+# As they are before a program can replace them.
+_fcntl: Final = fcntl.fcntl
+_write: Final = os.write
+_thread_time_ns: Final = time.thread_time_ns
+_F_GETPIPE_SZ: Final = fcntl.F_GETPIPE_SZ
 
 _SCRIPT: Final = "/tmp/main.py"  # noqa: S108 - a name for tracebacks; no such file exists
 _ENCODING_BYTES: Final = 64  # of a value, which is no output of the program's
@@ -59,8 +66,10 @@ def become(read_task: Callable[[], wire.Task]) -> NoReturn:
         os._exit(1)
 
 
-def become_script() -> NoReturn:
+def become_script(*, heard: bool) -> NoReturn:
     """`become` for a script that has no arguments, which most programs are: with nothing to read, and little to do.
+
+    `heard` is whether somebody listens for a farewell.
 
     Each object that is looked at here costs a page in every test.
     """
@@ -69,23 +78,22 @@ def become_script() -> NoReturn:
         source = _source()
         code = _compiled(source)
         _close_source()
-        _leave(_script(source, code))
+        exit_code = _script(source, code)
+        if heard:
+            _say_farewell(exit_code)
+        os._exit(exit_code)
     except MemoryError:
         report({"ended": "out_of_memory"})
     finally:
         os._exit(1)
 
 
-def _leave(exit_code: int) -> NoReturn:
-    _say_farewell(exit_code)
-    os._exit(exit_code)
-
-
 def _say_farewell(exit_code: int) -> None:
     """Say to whoever waits that this is the end: the kernel takes its time to give back what a process held."""
-    try:  # noqa: SIM105 - what is not made here costs no page in any program
-        os.write(FAREWELL_FD, (time.thread_time_ns() << 8 | exit_code).to_bytes(8, "little"))
-    except OSError:  # nobody listens on this host, or the program has closed it
+    try:
+        _fcntl(FAREWELL_FD, _F_GETPIPE_SZ)  # the program may have put something else there
+        _write(FAREWELL_FD, (_thread_time_ns() << 8 | exit_code).to_bytes(8, "little"))
+    except OSError:  # nobody listens, or it has closed it
         pass
 
 
@@ -164,23 +172,25 @@ def _rehearse() -> None:
 def on_stage(source: bytes, stdin: bytes, code: bytes = b"") -> Iterator[None]:
     """Have the descriptors of a program while the block lasts; `code` is what an earlier run compiled."""
     own = [os.dup(fd) for fd in range(3)]
-    given = {0: stdin, 1: b"", 2: b"", REPORT_FD: b"", SOURCE_FD: source, CODE_FD: code, FAREWELL_FD: b""}
+    given = {0: stdin, 1: b"", 2: b"", REPORT_FD: b"", SOURCE_FD: source, CODE_FD: code}
     for fd, content in given.items():
         file = os.memfd_create("rehearsal")
         os.pwrite(file, content, 0)
         os.dup2(file, fd)
         os.close(file)
-    _open_scene()
+    heard, said = os.pipe()
+    os.dup2(said, FAREWELL_FD)
+    _take_streams()
     try:
         yield
     finally:
-        for fd in (REPORT_FD, SOURCE_FD, CODE_FD, FAREWELL_FD):
+        for fd in (REPORT_FD, SOURCE_FD, CODE_FD, FAREWELL_FD, heard, said):
             with contextlib.suppress(OSError):
                 os.close(fd)
         for fd, kept in enumerate(own):
             os.dup2(kept, fd)
             os.close(kept)
-        _open_scene()
+        _take_streams()
 
 
 def perform() -> None:
@@ -192,12 +202,6 @@ def perform() -> None:
     _say_farewell(exit_code)
     said = os.pread(2, 4096, 0)
     assert exit_code == 0, said.decode()
-
-
-def _open_scene() -> None:
-    """What a script finds made, and no other has used."""
-    _module("__main__", {"__annotations__": {}})
-    _take_streams()
 
 
 def _take_streams() -> None:
@@ -246,7 +250,9 @@ class _Python:
         sys.argv[1:] = task.argv
 
     def __call__(self) -> None:
-        _leave(self.exit_code())
+        exit_code = self.exit_code()
+        _say_farewell(exit_code)
+        os._exit(exit_code)
 
     def exit_code(self) -> int:
         """Run the program; what it ends with."""
@@ -371,13 +377,12 @@ def _script(source: bytes, code: types.CodeType | Exception) -> int:
     """Run a script as `__main__`; what it ends with."""
     if isinstance(code, Exception):
         return _not_compiled(code)
-    main = sys.modules["__main__"]  # made ahead
     try:
-        exec(code, main.__dict__)  # noqa: S102 - what we are here for
+        exec(code, _module("__main__", {"__annotations__": {}}).__dict__)  # noqa: S102 - what we are here for
         exit_code = 0
     except BaseException as error:  # noqa: BLE001 - as the interpreter does at its top level
         exit_code = _ended_by(source, error)
-    return _finalize(main, exit_code)
+    return _finalize(exit_code)
 
 
 def _ended_by(source: bytes, error: BaseException) -> int:
@@ -398,22 +403,19 @@ def _ended_by(source: bytes, error: BaseException) -> int:
     return 1
 
 
-def _finalize(main: types.ModuleType, exit_code: int) -> int:
-    """End as an interpreter does: join threads, run exit functions, drop the globals, flush."""
+def _finalize(exit_code: int) -> int:
+    """End as an interpreter does: join threads, run exit functions, let go of the program, flush."""
+    sys.settrace(None)  # what is ours is not for the program to see, nor to fail in
+    sys.setprofile(None)
     if _thread.start_new_thread is not _start_first_thread or threading._threading_atexits:  # type: ignore[attr-defined]
         threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     failed = not _flush(sys.stdout)
-    names = main.__dict__
-    hidden: list[Any] = []
-    shown: list[Any] = []
-    for name in names:
-        (hidden if type(name) is str and name[0:1] == "_" else shown).append(name)
-    for name in hidden + shown:
-        if name != "__builtins__":
-            names[name] = None
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    # Nobody else holds it, but what it holds itself: the collector finalises that, with its globals as they are.
+    sys.modules.pop("__main__", None)
     gc.collect()
-    for stream in (sys.__stdout__, sys.__stderr__):  # the program's own streams have lost their globals
+    for stream in (sys.__stdout__, sys.__stderr__):
         failed |= not _flush(stream)
     return _FINALIZE_FAILED if failed and exit_code == 0 else exit_code
 

@@ -20,6 +20,8 @@ _PREDICATES: Final = frozenset(
     if name.startswith("is") or name in ("startswith", "endswith")
 )
 
+_UNCHANGING: Final = (int, float, str, bytes, tuple, frozenset)
+
 # What built-in types that change answer without changing.
 _READING: Final[dict[type, frozenset[str]]] = {
     list: frozenset({"copy", "count", "index"}),
@@ -32,6 +34,7 @@ class Asking(Protocol):
     """The test, as its references see it."""
 
     offered: dict[str, Any]
+    asked: int
     answering: int
     uses_objects: bool
 
@@ -61,9 +64,10 @@ class Reference:
     _index: int
     _made_by_test: Reference | None
     _known_to_test: bool  # by a name, or as an object that it made
-    _came_back: bool  # out of a call, where another program may have returned plain data
+    _came_back: bool  # given by the program, where another one may have given plain data
     _is_plains: bool  # a method called like one of plain data's, of an object that the test does not know
     _truth: bool | None
+    _born: int  # with which question
 
     def __init__(self, test: Asking, index: int, name: str = "", truth: bool | None = None) -> None:
         for attribute, value in (
@@ -75,6 +79,7 @@ class Reference:
             ("_came_back", False),
             ("_is_plains", False),
             ("_truth", truth),
+            ("_born", test.asked),
         ):
             object.__setattr__(self, attribute, value)
 
@@ -117,6 +122,7 @@ class Reference:
         self._ask("set", name, value)
 
     def __hash__(self) -> int:
+        self._undecidable("told from others by its hash")
         return hash(self._index)
 
     def __eq__(self, other: object) -> bool:
@@ -135,8 +141,8 @@ class Reference:
         a class where a function was to be written would be a way not to be judged.
         """
         objects = [side for side in (self, other) if isinstance(side, Reference)]
-        if self._test.answering or (len(objects) == 1 and self._came_back):
-            return  # the program asks, or has returned it where plain data was wanted
+        if self._test.answering or all(one._came_back for one in objects):
+            return  # the program asks, or has given them where plain data was wanted
         if any(one._made_by_test for one in objects) and (len(objects) == 2 or self._test.uses_objects):
             raise self._test.needs(f"the test asks whether an object is {what}")
 
@@ -150,6 +156,9 @@ class _Object(Reference):
 
     def __iter__(self) -> Iterator[object]:
         iterator = self._ask("iter")
+        return self if iterator == self._index else self._items_of(iterator)
+
+    def _items_of(self, iterator: object) -> Iterator[object]:
         while True:
             more, item, index = self._test.question("next", iterator, parts=3)
             if more is not True:
@@ -178,12 +187,10 @@ class _Object(Reference):
         self._ask("drop", key)
 
     def __contains__(self, item: object) -> bool:
-        try:
-            items = list(self)
-        except TypeError:
-            self._undecidable("a member of another")
-            raise
-        return any(item is other or item == other for other in items)
+        """Asked of what the test made itself and uses as an object, like any method of it; else its items tell."""
+        if self._made_by_test is not None and not self._came_back and self._test.uses_objects:
+            return self._ask("contains", item) is True
+        return any(item is other or item == other for other in self)
 
     def __enter__(self) -> object:
         return self._ask_one("enter")
@@ -214,11 +221,13 @@ class Class(_Object):
     """A class: its instances are made by calling it."""
 
     def __call__(self, *arguments: Any, **named: Any) -> object:
+        before = self._test.asked
         made = super().__call__(*arguments, **named)
         if isinstance(made, _Object) and self._is_expected:
             object.__setattr__(made, "_made_by_test", self)
             object.__setattr__(made, "_known_to_test", True)
-            object.__setattr__(made, "_came_back", False)
+            if made._born > before:  # and not one that was there already
+                object.__setattr__(made, "_came_back", False)
         return made
 
     @property
@@ -256,6 +265,8 @@ class _Valued(_Object):
         value = self._ask("value") if held is None else held[0]
         if isinstance(value, Reference):
             raise self._test.lost("a value that is none")
+        if type(value) in _UNCHANGING:
+            object.__setattr__(self, "_held", (value,))  # whatever the program would say next time
         return value
 
     def __getattr__(self, name: str) -> object:

@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -125,7 +124,7 @@ static const char *mount_tmp(struct context *context)
     struct stat found;
     snprintf(options, sizeof options, "size=%lld,nr_inodes=%lld,mode=1777", (long long)context->disk_bytes,
              (long long)context->inodes);
-    if (mount("tmpfs", "/tmp", "tmpfs", HIDDEN, options) != 0)
+    if (mount("tmpfs", "/tmp", "tmpfs", HIDDEN | MS_NOATIME, options) != 0)
         return "mount tmpfs on /tmp";
     if (chdir("/tmp") != 0 || stat("/tmp", &found) != 0)
         return "/tmp";
@@ -224,6 +223,9 @@ static const char *enter(struct context *context, struct run *run)
     context->proc_fd = open(proc, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (context->proc_fd < 0 || mount("proc", proc, "proc", HIDDEN | MS_RDONLY, NULL) != 0)
         return "mount proc over itself";
+    context->loadavg_fd = openat(context->proc_fd, "loadavg", O_RDONLY | O_CLOEXEC);
+    if (context->loadavg_fd < 0 || read(context->loadavg_fd, proc, sizeof proc) < 0) /* which takes what memory it needs */
+        return "loadavg";
     if (native_drop_bounding_set() < 0)
         return "bounding set";
     if (chroot(room->root) != 0)
@@ -237,9 +239,6 @@ static const char *enter(struct context *context, struct run *run)
         step = make_ready(context);
     if (step)
         return step;
-    context->farewell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (context->farewell_fd < 0)
-        return "farewell";
     context->filter = context->program_filters[room->memory_is_accounted != 0];
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, context->submission_filter, 0, 0) == 0 ? NULL : "seccomp";
 }

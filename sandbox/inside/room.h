@@ -15,7 +15,7 @@
 #define MAX_RANGES 256
 #define STACK_BYTES (256LL << 20) /* of a program, and of each thread that asks for no other */
 
-enum event { CLOSED, TO_ENTER, TO_START, BECAME, BECAME_SCRIPT, RUNNING, ENDED, GONE };
+enum event { CLOSED, TO_ENTER, TO_START, BECAME, BECAME_SCRIPT, BECAME_HEARD_SCRIPT, RUNNING, ENDED, GONE };
 enum kind { RUN = 1, ANSWER = 2, SERIES = 3, ROOM = 4 };
 
 /* Written by a process that fails while it becomes a program, and not mapped in one that has become it. */
@@ -30,7 +30,7 @@ struct range {
 };
 
 struct context {
-    int64_t channel, proc_fd, code_fd, farewell_fd, cores;
+    int64_t channel, proc_fd, code_fd, loadavg_fd, cores;
     int64_t filter; /* struct sock_fprog *; 0 where there are no namespaces and the caller puts up the walls */
     int64_t complaint, complaint_bytes;
     int64_t series; /* struct series *, which no fork inherits */
@@ -95,7 +95,8 @@ struct run {
     int64_t pid, started_ns, usage_before, kills_before, ooms_before, cpu_before, limit_bytes, cached_before;
     int64_t printed_bytes; /* by the run before */
     int64_t pidfd;
-    int64_t lingers; /* it was taken at its word that it has ended, and is not reaped */
+    int64_t farewell_fd; /* where the program says that it ends; 0 where nobody listens */
+    int64_t lingers;     /* it was taken at its word that it has ended, and is not reaped */
     int64_t n_fds, length;
     int32_t fds[MAX_FDS];
     union {

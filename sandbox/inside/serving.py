@@ -197,6 +197,9 @@ class _Program(Peer):
         alias = self._alias(value)
         return (value, alias)
 
+    def _on_contains(self, target: int, item: object) -> tuple[object]:
+        return (item in self.kept(target),)
+
     def _on_put(self, target: int, key: object, value: object) -> tuple[object]:
         self.kept(target)[key] = value
         return (None,)

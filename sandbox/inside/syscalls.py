@@ -135,6 +135,10 @@ _OF_ONESELF: Final = {
     "move_pages": (Number(279, 239), 0),
 }
 
+# A hint stays with the directory that it was given for, and programs share some.
+_FCNTL: Final = Number(72, 25)
+_HINTS: Final = (1036, 1038)  # F_SET_RW_HINT, F_SET_FILE_RW_HINT
+
 _ROOTS: Final = {"chroot": Number(161, 51)}
 _MOUNTS: Final = {"mount": Number(165, 40), "umount2": Number(166, 39)}
 
@@ -165,7 +169,9 @@ def program_filter(*, memory_is_accounted: bool) -> bytes:
     if not memory_is_accounted:
         rules |= dict.fromkeys(numbers(_UNACCOUNTED_MEMORY), _ENOSYS)
     # Many processes on one core would keep its zygote from starting others, while another core is free.
-    return assemble(rules, when(own(_AFFINITY), EQUAL, 0, _IGNORED), check_flags=False)
+    ignored = when(own(_AFFINITY), EQUAL, 0, _IGNORED)
+    hints = [code for hint in _HINTS for code in when(own(_FCNTL), EQUAL, hint, _EPERM, position=1)]
+    return assemble(rules, [*ignored, *hints], check_flags=False)
 
 
 def killed_and_refused() -> dict[int, int]:

@@ -25,7 +25,10 @@ _ARRAY_BYTES: Final = 256 * 1024 * 1024
 MOST_SHARED_BYTES: Final = 4 * 1024  # of what two sides have as one: it is looked at with each question
 
 # Kinds that are changed in place, so that whoever has one sees it.
-CHANGING: Final = (list, bytearray, dict, set, collections.Counter, collections.OrderedDict, collections.deque)
+CHANGING: Final = (
+    *(list, bytearray, dict, set),
+    *(collections.Counter, collections.OrderedDict, collections.defaultdict, collections.deque),
+)
 
 
 def is_changing(value: object) -> bool:
@@ -40,10 +43,11 @@ def refresh(old: Any, new: Any) -> None:
     Keys are told apart without asking them: they may be objects that answer to nobody.
     """
     if isinstance(old, dict) and isinstance(new, dict):
+        kind: Any = collections.OrderedDict if isinstance(old, collections.OrderedDict) else dict  # whose own methods
         if len(old) != len(new) or not all(map(_is_same_key, old, new)):  # else somebody may be going through it
-            dict.clear(old)
+            kind.clear(old)
         for key, value in new.items():
-            dict.__setitem__(old, key, value)
+            kind.__setitem__(old, key, value)
     elif isinstance(old, list) and type(new) is list:
         list.__setitem__(old, slice(None), new)
     elif type(old) is not type(new):
@@ -155,6 +159,8 @@ def taken_apart(value: object) -> Parts | None:
         return "counter", dict(value)
     if type(value) is collections.OrderedDict:
         return "ordered", list(value.items())
+    if type(value) is collections.defaultdict:
+        return "default", value.default_factory, dict(value)
     if type(value) is bytearray:
         return "bytearray", bytes(value)
     if isinstance(value, complex):
@@ -239,6 +245,7 @@ def _of_library(module: str, *names: str) -> Callable[..., object]:
 _MAKERS: Final[dict[str, Any]] = {
     "counter": collections.Counter,
     "ordered": collections.OrderedDict,
+    "default": collections.defaultdict,
     "bytearray": bytearray,
     "complex": complex,
     "fraction": _fraction,

@@ -262,6 +262,54 @@ def test_who_says_that_he_has_ended_has(settings: LocalSettings) -> None:
     asyncio.run(scenario())
 
 
+BLOCKING = f"""
+import fcntl, os
+number = input()
+with __import__("contextlib").suppress(OSError):
+    fcntl.fcntl({wire.FAREWELL_FD}, fcntl.F_SETFL, 0)
+    os.write({wire.FAREWELL_FD}, bytes(4))
+    fcntl.flock({wire.FAREWELL_FD}, fcntl.LOCK_EX)
+os.listdir("/tmp")
+print(number)
+"""
+
+
+def test_what_a_program_does_to_its_end_of_a_farewell_holds_up_nobody(settings: LocalSettings) -> None:
+    """The init waits for none that does not come, and the next test finds another."""
+
+    async def scenario() -> None:
+        limits = Limits(cpu_seconds=1.0, wall_seconds=2.0)
+        tests = tuple(StdioTest(b"%d\n" % number, b"%d\n" % number) for number in range(6))
+        async with started(replace(settings, workers=1)) as judge, asyncio.timeout(30):
+            for job in (JudgeJob(BLOCKING, "python", tests, limits=limits), doubling()):
+                assert (await judge.judge(job)).verdict is Verdict.ACCEPTED
+
+    asyncio.run(scenario())
+
+
+HUNGRY = """
+import os, resource, time
+_, hard = resource.getrlimit(resource.RLIMIT_DATA)
+resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+if child := os.fork():
+    os.waitpid(child, 0)
+    time.sleep(0.01)
+    taken = bytearray(140 << 20)
+    for place in range(0, len(taken), 4096): taken[place] = 1
+"""
+
+
+def test_a_farewell_that_is_not_believed_lifts_no_limit(settings: LocalSettings) -> None:
+    """As that of a child that comes to the end of the program, while its parent goes on."""
+
+    async def scenario() -> None:
+        async with started(replace(settings, workers=1)) as judge:
+            ended = await judge.execute(ExecuteJob(HUNGRY, "python", limits=Limits(memory_mb=100)))
+            assert ended.verdict is Verdict.MEMORY_LIMIT_EXCEEDED
+
+    asyncio.run(scenario())
+
+
 def test_who_says_that_he_has_ended_hides_no_time(settings: LocalSettings) -> None:
     """What the program says it used is at least what the kernel saw, and at most the time that has passed."""
     burn = "import os, time\nwhile time.thread_time() < 0.1: pass\n"

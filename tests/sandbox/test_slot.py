@@ -180,3 +180,16 @@ def test_a_tool_that_is_gone_is_our_failure() -> None:
             await submission.close()
 
     asyncio.run(scenario())
+
+
+def test_a_slot_that_was_killed_takes_no_session() -> None:
+    """At once, and not only when the kernel has told of its end."""
+
+    async def scenario() -> None:
+        async with started() as slot:
+            slot.kill()
+            assert not slot.alive
+            await slot.start()
+            assert slot.alive
+
+    asyncio.run(scenario())
