@@ -372,9 +372,13 @@ def _is_run_for_us(node: ast.stmt, fn_name: str | None) -> bool:
     return node.name.startswith("Test") or any("TestCase" in ast.unparse(base) for base in node.bases)
 
 
-# Tools that look at, or replace, what a program prints, reads or calls, in its own process.
+# Tools that look at, or replace, what a program prints, reads, calls or finds, in its own process.
 _REACHING: Final = frozenset(
-    {"redirect_stdout", "redirect_stderr", "capsys", "capfd", "monkeypatch", "mock", "patch", "MagicMock"}
+    {
+        *("redirect_stdout", "redirect_stderr", "capsys", "capfd", "caplog", "monkeypatch", "mock", "patch"),
+        *("MagicMock", "assertLogs", "assertWarns", "catch_warnings", "tmp_path", "tempfile", "environ"),
+        *("NamedTemporaryFile", "TemporaryDirectory", "mkstemp", "mkdtemp"),
+    }
 )
 
 
@@ -386,8 +390,16 @@ _DEFINING: Final = (
 
 
 def _reaches_into_the_process(tree: ast.Module) -> bool:
+    modules: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules |= {(one.asname or one.name).split(".")[0] for one in node.names}
+        if isinstance(node, ast.Import | ast.ImportFrom) and _REACHING.intersection(one.name for one in node.names):
+            return True
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id in _REACHING:
+            return True
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) in modules:
             return True
         if isinstance(node, ast.Attribute) and node.attr in _REACHING:
             return True

@@ -29,7 +29,7 @@ from typing import Any, Final
 
 from sandbox.inside import collected, mentions, plain, unrun, values
 from sandbox.inside.peer import FarSideGoneError, Peer
-from sandbox.inside.references import KINDS, Class, Function, Reference
+from sandbox.inside.references import KINDS, Class, Function, Reference, named_alike
 from sandbox.inside.unrun import NoFunctionError, Tally, is_the_programs, left_well
 
 _SOLUTION: Final = "solution"  # the module that tests may import the program's names from
@@ -141,7 +141,9 @@ class _Test(Tally, Peer):
         self._module: dict[str, Any] = {}  # what the test may import
         self._bound: set[str] = set()  # names that are the test's own
         self._references: dict[int, Reference] = {}
+        self._classes: dict[tuple[str, str], type[Reference]] = {}
         self._exceptions: dict[int, type[Exception]] = {}
+        self._errors: dict[int, BaseException] = {}  # those that were handed over, and not raised
         self._coroutines: list[tuple[object, int]] = []
         self.answering = 0  # questions of the program's
         self._is_asked_as_plain = False
@@ -158,10 +160,15 @@ class _Test(Tally, Peer):
         mentioned = {name for name in mentions.mentioned(code) if not name.startswith("__")}
         mentioned |= {fn_name} if fn_name is not None else set()
         # Decided by the test alone: a program must not reach what judges it.
-        only_builtins = all(hasattr(builtins, name) for name in mentioned)
-        wanted = {name for name in mentioned if only_builtins or name == fn_name or not hasattr(builtins, name)}
+        its_own = mentions.bound(code) | (sys.stdlib_module_names & mentions.modules_used(code).keys())
+        only_builtins = all(hasattr(builtins, name) for name in mentioned - its_own)
+        only_builtins &= not mentions.imports(code, _SOLUTION)  # which says what is the program's
+        given = _JUDGES if only_builtins else vars(builtins).keys()
+        wanted = {name for name in mentioned if name == fn_name or name not in given}
         self.uses_objects = mentions.uses_objects(code)
         self.offered = self._named_in_the_program(wanted)
+        if fn_name is not None and fn_name not in self.offered:
+            self.offered |= self._found_in_the_program(fn_name)
         self._namespace = namespace
         namespace.update(self.offered)
         for name, attributes in mentions.modules_used(code).items():
@@ -291,6 +298,13 @@ class _Test(Tally, Peer):
                 object.__setattr__(value, "_known_to_test", True)
         return found
 
+    def _found_in_the_program(self, fn_name: str) -> dict[str, object]:
+        outcome, *answer = self.ask("function", fn_name)
+        if outcome != "returned" or len(answer) != 1 or not isinstance(answer[0], Reference):
+            return {}
+        object.__setattr__(answer[0], "_known_to_test", True)
+        return {fn_name: answer[0]}
+
     def _of_the_module(self, name: str) -> object:
         """What the test takes from the module by name, be it called like a built-in or not."""
         if not name.startswith("__"):
@@ -319,19 +333,45 @@ class _Test(Tally, Peer):
             if operation == "next" and hasattr(type(asked), "__next__"):
                 return "returned", next(asked)
         except Exception as error:  # noqa: BLE001 - crosses as its type
-            known = next(base.__name__ for base in type(error).__mro__ if hasattr(builtins, base.__name__))
-            return "raised", known, tuple(map(str, error.args))
+            return self.raised_here(error)
         if operation in ("call", "next"):
             return "raised", "TypeError", ("this is not to be called or iterated",)
         raise self.lost("a question that a program may not ask")
 
+    def raised_here(self, error: Exception) -> tuple[object, ...]:
+        """What the program is to raise where a function of the test's has raised."""
+        if type(error.__dict__.get("_index")) is int and type(error) in self._exceptions.values():
+            return "raised", error, ()
+        builtin = vars(builtins).get(type(error).__name__) is type(error)
+        try:
+            plain.dumps(error.args, extend=self.cross)
+        except (plain.NotPlainError, RecursionError):
+            return "raised", type(error).__name__ if builtin else type(error), tuple(map(str, error.args))
+        return "raised", type(error).__name__ if builtin else type(error), error.args
+
     def cross(self, value: object) -> bytes | None:
         if isinstance(value, Reference):
             return plain.extension(plain.dumps(("yours", value._index)))
+        if isinstance(value, Exception) and type(value) in self._exceptions.values():
+            index = value.__dict__.get("_index")
+            if type(index) is int:
+                return plain.extension(plain.dumps(("yours", index)))
+        if isinstance(value, type) and issubclass(value, Exception):
+            for index, kind in self._exceptions.items():
+                if kind is value:
+                    return plain.extension(plain.dumps(("yours", index)))
         for coroutine, index in self._coroutines:
             if coroutine is value:
                 return plain.extension(plain.dumps(("yours", index)))
         return super().cross(value)
+
+    def decoded(self, message: bytes) -> Any:
+        """The same; no object of the program's is asked anything for it."""
+        self.answering += 1
+        try:
+            return super().decoded(message)
+        finally:
+            self.answering -= 1
 
     def takes(self, kind: type) -> bool:
         """No exceptions: how a test ends is told by their kinds."""
@@ -343,6 +383,13 @@ class _Test(Tally, Peer):
         named = str(getattr(value, "__name__", "function"))
         functions = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)
         # What the program asked for, or made itself, may be of any kind: it gets a name that tells it nothing.
+        if isinstance(value, type) and issubclass(value, Exception):
+            return (
+                "exception",
+                self.keep(value),
+                value.__name__,
+                [base for base in value.__bases__ if base is not object],
+            )
         if self.answering or isinstance(value, functions) or type(value) in self._exceptions.values():
             return "mine", self.keep(value), named
         if isinstance(value, collections.abc.Iterator) or (isinstance(value, Exception) and is_the_programs(value)):
@@ -357,51 +404,88 @@ class _Test(Tally, Peer):
             return self.kept(index)
         if type(index) is not int:
             raise self.lost("not an index")
-        if kind == "exception" and len(rest) == 2:
+        if kind == "exception" and len(rest) == 3:
             return self._exception(index, *rest)
+        if kind == "error" and len(rest) == 5:
+            known_error = self._errors.get(index)
+            if known_error is None:
+                known_error = self._errors[index] = self._error(*rest)
+            return known_error
         if kind == "coroutine":
             self._coroutines.append((self._coroutine(index), index))
             return self._coroutines[-1][0]
         if kind not in KINDS:
             raise self.lost("unknown kind of reference")
         known = self._references.get(index)
-        if type(known) is not KINDS[kind]:
-            known = self._references[index] = KINDS[kind](self, index, *rest[:2])
+        if known is None or known._kind != kind:
+            known = self._references[index] = self._reference(kind, index, *rest[:2])
         else:
             object.__setattr__(known, "_came_back", True)
         return known
 
+    def _reference(self, kind: str, index: int, name: object = "", *rest: Any) -> Reference:
+        """A reference, of a class that is called like that of the object."""
+        base = KINDS[kind]
+        if kind in ("object", "valued"):
+            if (kind, name) not in self._classes:
+                self._classes[kind, str(name)] = named_alike(base, str(name))
+            base = self._classes[kind, str(name)]
+        reference = base(self, index, str(name), *rest)
+        object.__setattr__(reference, "_kind", kind)
+        return reference
+
     async def _coroutine(self, index: int) -> object:
         return self.question("run", index)[0]
 
-    def _exception(self, index: int, name: object, ancestors: object) -> type[Exception]:
-        """A class for one of the program's own, below those made for its ancestors; a built-in one by another name."""
-        if type(ancestors) is not list:
-            raise self.lost("not an exception")
-        if not ancestors:
+    def _exception(self, index: int, name: object, bases: object, origin: object) -> type[Exception]:
+        """The library's class, or one in the place of the program's own; a built-in one by another name."""
+        if index in self._exceptions:
+            return self._exceptions[index]
+        if bases is None:
             known: object = vars(builtins).get(str(name))
             # Not those that would catch what the test itself finds.
             if isinstance(known, type) and issubclass(known, Exception) and known not in (Exception, AssertionError):
                 return known
-            return self._exceptions.setdefault(index, self._made(str(name), Exception))
-        parent = getattr(builtins, str(ancestors[-1]), Exception)
-        if not (isinstance(parent, type) and issubclass(parent, Exception)):
+        elif type(bases) is not list or not all(isinstance(base, type) for base in bases):
             raise self.lost("not an exception")
-        for ancestor in reversed(ancestors[:-1]):
-            parent = self._made(str(ancestor), parent)
-        return self._exceptions.setdefault(index, self._made(str(name), parent))
+        parents = [base for base in bases or () if issubclass(base, Exception)]
+        made = _exception_of_library(origin) or self._made(index, str(name), tuple(parents))
+        return self._exceptions.setdefault(index, made)
 
-    def _made(self, name: str, parent: type[Exception]) -> type[Exception]:
-        # One class a name: the program's class, sent twice, must be caught by what was sent first.
-        known = next((kind for kind in self._exceptions.values() if kind.__name__ == name), None)
-        made: type[Exception] = known or type(name, (parent,), {})
-        return self._exceptions.setdefault(-1 - len(self._exceptions), made)
+    def _made(self, index: int, name: str, parents: tuple[type, ...]) -> type[Exception]:
+        """A class whose instances have what the program's have, and ask it for what did not come with them."""
+        test = self
 
-    def take_changes(self, given: Sequence[object], changed: object) -> None:
-        """Make of the arguments of a call what the program has made of them."""
+        class Made(*(parents or (Exception,))):  # type: ignore[misc]
+            def __init__(self, *arguments: Any, **named: Any) -> None:
+                """Made by the test: what it is then says the program's own."""
+                answer = test.question("call", index, list(arguments), named, parts=7)
+                if not isinstance(answer[0], Exception):
+                    raise test.lost("an exception that is none")
+                self.args = answer[0].args
+                self.__dict__.update(answer[0].__dict__)
+
+            def __getattr__(self, attribute: str) -> object:
+                if attribute.startswith("__") or type(self.__dict__.get("_index")) is not int:
+                    raise AttributeError(f"{type(self).__name__!r} object has no attribute {attribute!r}")
+                value, alias = test.question("get", self._index, attribute, parts=2)
+                return test.one_with(value, alias)
+
+            def __str__(self) -> str:
+                said = self.__dict__.get("_said")
+                return said if type(said) is str else str(super().__str__())
+
+        Made.__name__ = Made.__qualname__ = name
+        return Made
+
+    def take_changes(self, given: Sequence[object], changed: object, moved: object = None) -> None:
+        """Make of the arguments of a call what the program has made of them; see `values.moved`."""
         if type(changed) is list and len(changed) == len(given):
-            for old, new in zip(given, changed, strict=True):
-                self.take_over(old, new)
+            self.answering += 1
+            try:
+                values.take_over(given, changed, moved)
+            finally:
+                self.answering -= 1
 
     def question(self, *question: object, parts: int = 1, given: Sequence[object] = ()) -> Any:
         """Ask the program; raise what it raised.
@@ -427,31 +511,64 @@ class _Test(Tally, Peer):
         if question[0] in _CHANGING_QUESTIONS or (question[0] == "next" and rest[:1] != [True]):
             self.refresh()
             self._hear_changes()
-        if len(rest) != (parts if outcome == "returned" else 4):
+        if len(rest) != (parts if outcome == "returned" else 7):
             raise self.lost("not an answer")
         if outcome == "returned":
             return rest
-        kind, arguments, attributes, changed = rest
+        kind, arguments, attributes, text, index, cause, changed = rest
         self.take_changes(given, changed)
-        raise self._raised(kind, arguments, attributes)
+        raised: Any = self._error(kind, arguments, attributes, text, index)
+        if isinstance(cause, Exception):
+            raised.__cause__ = cause
+        raised._of_the_program = True
+        raise raised
 
-    def _raised(self, kind: Any, arguments: Any, attributes: Any) -> BaseException:
+    def _error(self, kind: Any, arguments: Any, attributes: Any, text: Any, index: Any) -> BaseException:
+        """An exception as the program has it."""
         if isinstance(kind, str):
             kind = getattr(builtins, kind, Exception)
         if not (isinstance(kind, type) and (issubclass(kind, Exception) or kind is SystemExit)):
             kind = Exception
         if issubclass(kind, (StopIteration, StopAsyncIteration)):
             kind = RuntimeError  # raised in the test, it would end a loop of the test's in silence
+        if type(arguments) is not tuple and type(arguments) is not list:
+            raise self.lost("arguments that are none")
         try:
-            error = kind(*arguments)
+            made: Any = kind(*arguments) if kind.__module__ == "builtins" else kind.__new__(kind, *arguments)
         except Exception:  # noqa: BLE001 - a class with a constructor of its own mind
-            error = Exception(*arguments)
+            made = Exception(*arguments)
         for name, value in attributes.items() if type(attributes) is dict else ():
-            if type(name) is str and not name.startswith("_"):
+            if type(name) is str and (not name.startswith("_") or name == "__notes__"):
                 with contextlib.suppress(AttributeError, TypeError):
-                    setattr(error, name, value)
-        error._of_the_program = True
-        return error  # type: ignore[no-any-return]
+                    setattr(made, name, value)
+        if kind in self._exceptions.values():
+            made.__dict__.update(_said=text, _index=index)
+        return made  # type: ignore[no-any-return]
+
+
+def _exception_of_library(origin: object) -> type[Exception] | None:
+    """The class of a module that the test has, by the names of both; not one by which a test tells how it ended."""
+    if type(origin) is not tuple or len(origin) != 2 or not all(type(part) is str for part in origin):
+        return None
+    module, path = origin
+    if module.partition(".")[0] not in {*sys.stdlib_module_names, "numpy"} - _JUDGING:
+        return None
+    found: Any = sys.modules.get(module)
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    is_one = isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, AssertionError)
+    return found if is_one else None
+
+
+# Built-ins that tests judge by, and that no program is asked to write.
+_JUDGES: Final = frozenset(
+    {
+        *("all", "any", "callable", "getattr", "hasattr", "isinstance", "issubclass", "iter", "len", "next"),
+        *("print", "range", "repr", "setattr", "super", "type"),
+    }
+)
+# Modules by whose exceptions a test tells how it ended.
+_JUDGING: Final = frozenset({"unittest", "doctest", "bdb", "pdb", "test"})
 
 
 class _Lent:

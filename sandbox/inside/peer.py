@@ -89,7 +89,7 @@ class Peer:
         if isinstance(value, type) and _is_builtin(value) and self.gives(value):
             return plain.extension(plain.dumps(("builtin", value.__name__)))
         name = self.name(value)
-        return None if name is None else plain.extension(plain.dumps(name))
+        return None if name is None else plain.extension(plain.dumps(name, extend=self.cross))
 
     def arrive(self, payload: bytes) -> object:
         """What the far side sent in that way."""
@@ -107,6 +107,10 @@ class Peer:
                 raise self.lost("not a type")
             return kind
         return self.named(*said)
+
+    def decoded(self, message: bytes) -> Any:
+        """A message as it was said. Raises MalformedError."""
+        return plain.loads(message, extend=self.arrive)
 
     def gives(self, kind: type) -> bool:
         """Whether a built-in type crosses as itself to the far side."""
@@ -154,7 +158,7 @@ class Peer:
         if length > _MAX_MESSAGE_BYTES:
             raise self.lost("message too large")
         try:
-            message = plain.loads(self._exactly(length), extend=self.arrive)
+            message = self.decoded(self._exactly(length))
         except plain.MalformedError as error:
             raise self.lost(str(error)) from error
         if type(message) is not tuple or len(message) < 3 or message[0] not in ("ask", "answer"):

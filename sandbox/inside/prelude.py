@@ -1,50 +1,72 @@
 """What a function test takes for granted: the names that judges of function problems import, and how results are read.
 
 Problem sets of the LeetCode kind are written as if `typing`, `collections`, `math` and their neighbours were
-imported. A program that defines such a name replaces it. Script programs get none of this.
+imported; LiveCodeBench's judge says which, and how deep a recursion may be. They are found where built-ins are: what a
+program defines comes first, and nothing of them is its own. Script programs get none of this.
 """
 
 from __future__ import annotations
 
+import builtins
 import importlib
-import math
 import sys
+import types
 import typing
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 from sandbox.inside import plain
 
-_MODULES = [
-    "bisect",
-    "collections",
-    "functools",
-    "heapq",
-    "itertools",
-    "math",
-    "operator",
-    "random",
-    "re",
-    "string",
-    "sys",
-    "typing",
-]
-_FROM = ["bisect", "collections", "functools", "heapq", "itertools", "typing"]
+RECURSION_LIMIT: Final = 50_000
+
+# Everything public of these, the later before the earlier; all of them are there by their own names, too.
+_FROM: Final = (
+    *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics"),
+    *("itertools", "functools", "operator", "io", "json", "typing"),
+)
+_MODULES: Final = (*_FROM, "sys")
 
 
-def names(fn_name: str | None) -> dict[str, object]:
-    """The modules, everything public of some, a few names of `math`; never `fn_name`, which is to be written."""
-    found: dict[str, object] = {}
-    for module in map(importlib.import_module, _FROM):
-        found |= {name: getattr(module, name) for name in _public(module)}
-    found |= {name: getattr(math, name) for name in ("inf", "gcd", "lcm", "sqrt", "ceil", "floor", "comb", "pi")}
-    found |= {name: importlib.import_module(name) for name in _MODULES}
-    return {name: value for name, value in found.items() if name != fn_name}
+def names(code: types.CodeType) -> dict[str, Any]:
+    """The built-ins, and what the code mentions beside them of what judges import."""
+    wanted = set(_mentioned(code)) - vars(builtins).keys()
+    found = dict(vars(builtins))
+    for module in (importlib.import_module(name) for name in _FROM if wanted & _PUBLIC[name]):
+        found |= {name: getattr(module, name) for name in wanted & _PUBLIC[module.__name__] if hasattr(module, name)}
+    found |= {name: importlib.import_module(name) for name in _MODULES if name in wanted}
+    return found
 
 
-def _public(module: Any) -> list[str]:
+def _mentioned(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _mentioned(constant)
+
+
+def _public(name: str) -> frozenset[str]:
+    module = importlib.import_module(name)
     listed = getattr(module, "__all__", None)
-    return list(listed) if listed is not None else [name for name in dir(module) if not name.startswith("_")]
+    return frozenset(listed if listed is not None else (one for one in dir(module) if not one.startswith("_")))
+
+
+# Read ahead where that is cheap; of the others this is all that is ever wanted.
+_SLOW: Final = {
+    "datetime": frozenset({"date", "time", "datetime", "timedelta", "timezone", "tzinfo", "MINYEAR", "MAXYEAR", "UTC"}),
+    "statistics": frozenset(
+        {
+            *("fmean", "geometric_mean", "harmonic_mean", "mean", "median", "median_grouped", "median_high"),
+            *("median_low", "mode", "multimode", "pstdev", "pvariance", "quantiles", "stdev", "variance"),
+            *("covariance", "correlation", "linear_regression", "NormalDist", "StatisticsError"),
+        }
+    ),
+}
+_PUBLIC: Final[dict[str, frozenset[str]]] = {}
+
+
+def prepare() -> None:
+    """Read ahead, once, for every run to come, what the modules offer."""
+    _PUBLIC.update({name: _SLOW.get(name) or _public(name) for name in _FROM})
 
 
 def find(namespace: dict[str, Any], fn_name: str) -> Callable[..., object]:

@@ -117,6 +117,7 @@ def prepare(ours: str) -> None:
     builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
     sys.argv = ["main.py"]
     _take_streams()
+    prelude.prepare()
     sys.path.remove(ours)
     for name in [name for name in sys.modules if name.split(".")[0] == "sandbox"]:
         _ours[name] = sys.modules.pop(name)
@@ -275,9 +276,10 @@ class _Python:
     def _call(self, code: types.CodeType) -> int:
         arguments = json.loads(_take_stdin())
         fn_name = str(self._task.fn_name)
-        module = _module("solution", prelude.names(fn_name))
+        module = _module("solution", {"__builtins__": prelude.names(code)})
 
         def call() -> None:
+            sys.setrecursionlimit(prelude.RECURSION_LIMIT)
             exec(code, module.__dict__)  # noqa: S102
             returned = prelude.find(module.__dict__, fn_name)(*arguments)
             try:
@@ -293,7 +295,7 @@ class _Python:
 
     def _serve(self, code: types.CodeType) -> int:
         _take_stdin()
-        module = _module("solution", prelude.names(None))
+        module = _module("solution", {"__builtins__": prelude.names(code)})
 
         def serve() -> None:
             exec(code, module.__dict__)  # noqa: S102
@@ -313,7 +315,8 @@ class _Python:
     def _together(self, code: types.CodeType) -> int:
         """The program and its test in one process: whoever asks for this believes what it reports."""
         nonce, source = plain.loads(_take_stdin())
-        module = _module("solution", prelude.names(None))
+        module = _module("solution")
+        vars(builtins).update(prelude.names(code))  # not a copy: the test may replace some of them
 
         def run() -> None:
             exec(code, module.__dict__)  # noqa: S102
@@ -430,8 +433,8 @@ def report(what: dict[str, object]) -> None:
 
 def _module(name: str, names: Mapping[str, object] = types.MappingProxyType({})) -> types.ModuleType:
     module = types.ModuleType(name)
-    module.__dict__.update(names)
     module.__dict__.update(__builtins__=builtins, __file__=_SCRIPT, __cached__=None)
+    module.__dict__.update(names)
     sys.modules[name] = module
     return module
 

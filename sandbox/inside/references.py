@@ -6,6 +6,7 @@ could be believed of that. `asserting` says what comes of it.
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NoReturn, Protocol
 
@@ -20,6 +21,8 @@ _PREDICATES: Final = frozenset(
     if name.startswith("is") or name in ("startswith", "endswith")
 )
 
+# What tests ask of classes and functions, and no reference has itself.
+_TOLD: Final = frozenset({"__bases__", "__mro__", "__members__", "__wrapped__", "__defaults__", "__code__"})
 _UNCHANGING: Final = (int, float, str, bytes, tuple, frozenset)
 
 # What built-in types that change answer without changing.
@@ -50,10 +53,13 @@ class Asking(Protocol):
     def lend(self, index: int | None, name: str, value: object) -> None:
         """The test has a list, dict or set that the program has by an index: one for both."""
 
+    def raised_here(self, error: Exception) -> tuple[object, ...]:
+        """What the program is told of an exception in the test."""
+
     def one_with(self, value: object, index: object) -> object:
         """What the program has given and has itself by an index: the test's own of it, where it has one."""
 
-    def take_changes(self, given: Sequence[object], changed: object) -> None:
+    def take_changes(self, given: Sequence[object], changed: object, moved: object = None) -> None:
         """Make of the arguments of a call what the program has made of them."""
 
 
@@ -68,6 +74,8 @@ class Reference:
     _is_plains: bool  # a method called like one of plain data's, of an object that the test does not know
     _truth: bool | None
     _born: int  # with which question
+    _hash: int | None
+    _kind: str  # which of `KINDS`
 
     def __init__(self, test: Asking, index: int, name: str = "", truth: bool | None = None) -> None:
         for attribute, value in (
@@ -80,6 +88,8 @@ class Reference:
             ("_is_plains", False),
             ("_truth", truth),
             ("_born", test.asked),
+            ("_hash", None),
+            ("_kind", ""),
         ):
             object.__setattr__(self, attribute, value)
 
@@ -93,9 +103,9 @@ class Reference:
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         given = [*arguments, *named.values()]
-        answer = self._test.question("call", self._index, list(arguments), named, parts=6, given=given)
-        returned, itself, changed, retained, shared, alias = answer
-        self._test.take_changes(given, changed)
+        answer = self._test.question("call", self._index, list(arguments), named, parts=7, given=given)
+        returned, itself, changed, retained, shared, alias, moved = answer
+        self._test.take_changes(given, changed, moved)
         for place, one in enumerate(given):
             if type(retained) is dict and type(retained.get(place)) is int:
                 self._test.lend(retained[place], "", one)
@@ -106,7 +116,7 @@ class Reference:
         return self._test.one_with(values.share(given, returned, shared), alias)
 
     def __getattr__(self, name: str) -> object:
-        if name.startswith("__"):
+        if name.startswith("__") and name not in _TOLD:
             raise AttributeError(name)
         if name in _PREDICATES and self._made_by_test is None and isinstance(self, _Object):
             raise AttributeError(f"the program's own object has no {name!r} here")
@@ -115,6 +125,10 @@ class Reference:
             object.__setattr__(value, "_is_plains", True)
         return value
 
+    @property
+    def __annotations__(self) -> Any:  # type: ignore[override]
+        return self._ask_one("get", "__annotations__")
+
     def __delattr__(self, name: str) -> None:
         self._ask("unset", name)
 
@@ -122,8 +136,14 @@ class Reference:
         self._ask("set", name, value)
 
     def __hash__(self) -> int:
-        self._undecidable("told from others by its hash")
-        return hash(self._index)
+        """Of an object that the test made what its class says, from the first time on; else which object it is."""
+        if self._hash is None:
+            is_the_tests = self._made_by_test is not None and not self._came_back and not self._test.answering
+            value = self._ask("hash") if is_the_tests else self._index
+            if type(value) is not int:
+                raise self._test.lost("a hash that is no number")
+            object.__setattr__(self, "_hash", value)
+        return hash(self._hash)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Reference) and other._index == self._index:
@@ -153,6 +173,10 @@ class Function(Reference):
 
 class _Object(Reference):
     """An object: what it does is asked of it, what it is is not."""
+
+    @property
+    def __dict__(self) -> Any:  # type: ignore[override]
+        return self._ask_one("get", "__dict__")
 
     def __iter__(self) -> Iterator[object]:
         iterator = self._ask("iter")
@@ -195,8 +219,13 @@ class _Object(Reference):
     def __enter__(self) -> object:
         return self._ask_one("enter")
 
-    def __exit__(self, *_: object) -> None:
-        self._ask("exit")  # nothing that the block raised is for the program to swallow
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        """Leave it. It hears of what the test raises, and may swallow what was certain to be raised there."""
+        if not isinstance(error, Exception) or isinstance(error, AssertionError):
+            self._ask("exit", None, None)
+            return False
+        swallowed = self._ask("exit", *self._test.raised_here(error)[1:])
+        return swallowed is True and error.__dict__.pop("_certain", False) is True
 
     def __repr__(self) -> str:
         return self._text("repr")
@@ -299,12 +328,32 @@ class _Valued(_Object):
         return item in self._value()
 
 
+class _Generator(_Object):
+    """A generator, which is asked as an object is."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return types.GeneratorType
+
+
 KINDS: Final[dict[str, type[Reference]]] = {
+    "generator": _Generator,
     "function": Function,
     "class": Class,
     "object": _Object,
     "valued": _Valued,
 }
+
+
+def named_alike(kind: type[Reference], name: str) -> type[Reference]:
+    """A class of references to objects of a class of that name."""
+    return type(name, (kind,), {"__doc__": _written_about})
+
+
+# Each class has a text of its own, which is nothing to a test.
+_written_about: Final = property(lambda reference: reference._ask_one("get", "__doc__"))
+for _kind in (Reference, *KINDS.values()):
+    _kind.__doc__ = _written_about  # type: ignore[assignment]
 
 _COMPARISONS: Final = "lt le gt ge"
 _OPERATORS: Final = (

@@ -13,7 +13,7 @@ import types
 from collections.abc import Callable
 from typing import Any, Final
 
-from sandbox.inside import plain, values
+from sandbox.inside import plain, prelude, values
 from sandbox.inside.peer import Peer
 
 _MAX_GLOBALS_BYTES: Final = 48 * 1024 * 1024  # together
@@ -31,6 +31,7 @@ class _Program(Peer):
         self._namespace = namespace
         self._told: dict[str, tuple[object, int, int]] = {}
         self._lent: dict[int, tuple[object, object]] = {}  # how each was seen, and a copy that is sooner compared
+        self._their_exceptions: dict[int, type[Exception]] = {}  # classes of the test's, by its index
         self._changed: tuple[BaseException, list[object]] | None = None  # what a call changed before it raised
 
     def reply_to(self, message: Any) -> None:
@@ -49,22 +50,36 @@ class _Program(Peer):
             if operation == "names":
                 self.send_answer(number, "returned", self._as_they_can(*answer))
                 return
-            self.send_answer(number, "raised", "TypeError", (f"the result cannot be passed on: {error}",), {}, None)
+            why = f"the result cannot be passed on: {error}"
+            self.send_answer(number, "raised", "TypeError", (why,), {}, None, None, None, None)
 
     def _answer_raised(self, number: int, error: BaseException) -> None:
         kind = type(error)
         known: object = kind.__name__ if getattr(builtins, kind.__name__, None) is kind else kind
-        attributes = {name: value for name, value in vars(error).items() if _is_plain(value)}
         changed = self._changed[1] if self._changed is not None and self._changed[0] is error else None
         self._changed = None
+        parts = self._parts_of(error)
         try:
-            self.send_answer(number, "raised", known, error.args, attributes, changed)
+            self.send_answer(number, "raised", known, *parts, _cause(error), changed)
         except (plain.NotPlainError, RecursionError):
-            self.send_answer(number, "raised", known, (str(error),), {}, None)
+            self.send_answer(number, "raised", known, (str(error),), {}, *parts[2:], None, None)
+
+    def _parts_of(self, error: BaseException) -> tuple[object, ...]:
+        """Its arguments, its plain attributes, what it says for itself and its index, of a class of the program's."""
+        attributes = {name: value for name, value in vars(error).items() if _is_plain(value)}
+        if not _is_own(type(error)):
+            return error.args, attributes, None, None
+        index = self.keep(error) if len(self._exported) < _MANY_KEPT else None
+        text = str(error) if type(error).__str__ not in _PLAIN_TEXTS else None
+        return error.args, attributes, text if type(text) is str else None, index
 
     def _on_names(self, names: list[str]) -> tuple[dict[str, object]]:
         self._told |= {name: self._seen(self._namespace[name]) for name in names if name in self._namespace}
         return ({name: self._namespace[name] for name in names if name in self._namespace},)
+
+    def _on_function(self, name: str) -> tuple[object]:
+        """The function that the task names, which may be a method of `Solution`."""
+        return (prelude.find(self._namespace, name),)
 
     def _on_changed(self, names: list[str]) -> tuple[dict[str, object]]:
         """Those of the globals that are not as they were when they were told, and whether they are the same objects."""
@@ -106,7 +121,7 @@ class _Program(Peer):
     def _on_call(self, target: int, arguments: list[Any], named: dict[str, Any]) -> tuple[object, ...]:
         """What is returned, and with it what the test needs to have the same: what was changed, and what is shared."""
         given = [*arguments, *named.values()]
-        before = _snapshot(given)
+        before, inside = _snapshot(given), values.inside(given)
         held = [sys.getrefcount(given[place]) for place in range(len(given))]
         try:
             returned = self.kept(target)(*arguments, **named)
@@ -118,10 +133,11 @@ class _Program(Peer):
         more = [sys.getrefcount(given[place]) - held[place] - (place == itself) for place in range(len(given))]
         retained = {place: self._lend(given[place]) for place in range(len(given)) if more[place] > 0}
         changed = given if before != _snapshot(given) else None
+        moved = values.moved(inside, given) if changed is not None else []
         if itself is not None:
-            return None, itself, changed, retained, [], None
+            return None, itself, changed, retained, [], None, moved
         alias = self._alias(returned)
-        return returned, itself, changed, retained, values.shared(given, returned), alias
+        return returned, itself, changed, retained, values.shared(given, returned), alias, moved
 
     def _lend(self, value: object) -> int | None:
         """The index of a list, dict or set that both sides have from now on; None where it is too large for that."""
@@ -197,6 +213,9 @@ class _Program(Peer):
         alias = self._alias(value)
         return (value, alias)
 
+    def _on_hash(self, target: int) -> tuple[object]:
+        return (hash(self.kept(target)),)
+
     def _on_contains(self, target: int, item: object) -> tuple[object]:
         return (item in self.kept(target),)
 
@@ -214,10 +233,11 @@ class _Program(Peer):
         alias = self._alias(value)
         return (value, alias)
 
-    def _on_exit(self, target: int) -> tuple[object]:
+    def _on_exit(self, target: int, kind: Any, arguments: Any) -> tuple[object]:
+        """Leave it, by an exception where a `kind` is given."""
         context = self.kept(target)
-        type(context).__exit__(context, None, None, None)
-        return (None,)
+        error = _raised(kind, arguments) if kind is not None else None
+        return (bool(type(context).__exit__(context, None if error is None else type(error), error, None)),)
 
     def _on_text(self, target: int, how: str) -> tuple[object]:
         return ((repr if how == "repr" else str)(self.kept(target)),)
@@ -244,14 +264,26 @@ class _Program(Peer):
         if isinstance(value, _Opaque):
             return "object", self.keep(value.value), "object", _truth(value.value)
         if isinstance(value, type) and issubclass(value, Exception):
-            known = getattr(builtins, value.__name__, None) is value
-            return "exception", self.keep(value), value.__name__, [] if known else _ancestors(value)
+            if value in self._their_exceptions.values():
+                return "yours", next(index for index, kind in self._their_exceptions.items() if kind is value)
+            is_builtin = getattr(builtins, value.__name__, None) is value
+            bases = [base for base in value.__bases__ if issubclass(base, Exception) and base is not Exception]
+            return "exception", self.keep(value), value.__name__, None if is_builtin else bases, _origin(value)
+        if isinstance(value, Exception):
+            return "error", self.keep(value), type(value), *self._parts_of(value)
         if isinstance(value, types.CoroutineType):
             return "coroutine", self.keep(value)
         if isinstance(value, tuple(_BUILT_IN)) and not isinstance(value, type):
-            return ("valued", self.keep(value), "", self._unchanging(value)) if _has_members(value) else None
+            return (
+                ("valued", self.keep(value), type(value).__name__, self._unchanging(value))
+                if _has_members(value)
+                else None
+            )
+        if isinstance(value, types.GeneratorType):
+            return "generator", self.keep(value), value.__name__, True
         kind = "class" if isinstance(value, type) else "function" if _is_function(value) else "object"
-        return kind, self.keep(value), str(getattr(value, "__name__", kind)), _truth(value)
+        named = value if kind != "object" else type(value)
+        return kind, self.keep(value), str(getattr(named, "__name__", kind)), _truth(value)
 
     @staticmethod
     def _unchanging(value: object) -> object:
@@ -260,6 +292,8 @@ class _Program(Peer):
         return None if base in (list, dict, set) else (_BUILT_IN[base](value),)
 
     def named(self, kind: str, index: Any, *rest: Any) -> object:
+        if kind == "exception":
+            return self._their_exceptions.setdefault(index, _made(*rest))
         return self.kept(index) if kind == "yours" else _Theirs(self, index, str(rest[0]) if rest else "function")
 
 
@@ -277,16 +311,28 @@ _BUILT_IN: Final[dict[type, Callable[[Any], object]]] = {
 }
 
 
-def _ancestors(kind: type[Exception]) -> list[object]:
-    """Names of the class's ancestors, nearest first: those of the program's own, then the first built-in one."""
-    found: list[object] = []
-    for base in kind.__mro__[1:]:
-        found.append(base.__name__)
-        if getattr(builtins, base.__name__, None) is base:
-            break
-    return found
+def _origin(kind: type) -> tuple[str, str] | None:
+    """The module and name of a class of the library's; None of one of the program's own."""
+    known = kind.__module__.partition(".")[0] in {*sys.stdlib_module_names, "numpy"}
+    return (kind.__module__, kind.__qualname__) if known else None
 
 
+def _is_own(kind: type) -> bool:
+    return kind.__module__ != "builtins" and _origin(kind) is None
+
+
+def _cause(error: BaseException) -> Exception | None:
+    return error.__cause__ if isinstance(error.__cause__, Exception) else None
+
+
+def _made(name: str, bases: list[type]) -> type[Exception]:
+    """A class in the place of an exception of the test's own."""
+    made: type[Exception] = type(name, tuple(bases) or (Exception,), {})
+    return made
+
+
+_PLAIN_TEXTS: Final = (BaseException.__str__, KeyError.__str__, OSError.__str__)
+_MANY_KEPT: Final = 100_000
 _UNSHARED: Final = 3  # references to what a function has in a variable, while it calls another with it
 _MANY_LENT: Final = 1000  # kept for as long as the program; what comes after them is a copy
 
@@ -332,6 +378,14 @@ def _is_function(value: object) -> bool:
     )
 
 
+def _raised(kind: Any, arguments: Any) -> BaseException:
+    """What has been raised in the test: one of the program's own as it was, else one of that kind."""
+    if isinstance(kind, Exception):
+        return kind
+    error: BaseException = (kind if isinstance(kind, type) else getattr(builtins, kind))(*arguments)
+    return error
+
+
 class _Opaque:
     """A value that does not cross itself."""
 
@@ -360,4 +414,4 @@ class _Theirs:
         outcome, *rest = self._program.ask(question[0], self.index, *question[1:])
         if outcome == "returned":
             return rest[0]
-        raise getattr(builtins, rest[0])(*rest[1])
+        raise _raised(*rest)

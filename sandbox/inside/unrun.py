@@ -14,6 +14,7 @@ from sandbox.inside.mentions import bound, called_at_top, imports
 
 _COUNTER: Final = "__asserted__"
 _RUNS: Final = "__runs__"
+_CERTAIN: Final = "__certain__"
 
 
 def compiled(source: bytes, filename: str) -> types.CodeType:
@@ -36,6 +37,15 @@ def compiled(source: bytes, filename: str) -> types.CodeType:
             return node  # type: ignore[no-any-return]
 
         visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - as the base has it
+
+        def visit_With(self, node: ast.With) -> ast.AST:
+            """What stands in the block itself is raised whenever its end is reached."""
+            self.generic_visit(node)
+            for statement in node.body:
+                if isinstance(statement, ast.Raise) and statement.exc is not None:
+                    told = ast.Call(ast.Name(_CERTAIN, ast.Load()), [statement.exc], [])
+                    statement.exc = ast.copy_location(told, statement)
+            return node
 
     tree = Counting().visit(ast.parse(source, filename))
     code = compile(ast.fix_missing_locations(tree), filename, "exec", dont_inherit=True)
@@ -60,11 +70,19 @@ class Tally:
     @property
     def hooks(self) -> dict[str, object]:
         """What the code of `compiled` calls, by name."""
-        return {_COUNTER: self.count, _RUNS: self.runs}
+        return {_COUNTER: self.count, _RUNS: self.runs, _CERTAIN: self.certain}
 
     def count(self) -> None:
         """An assertion held."""
         self.asked += 1
+
+    @staticmethod
+    def certain(raised: Any) -> Any:
+        """An exception that a `with` block raises whatever comes before it."""
+        error = raised() if isinstance(raised, type) and issubclass(raised, BaseException) else raised
+        if isinstance(error, BaseException):
+            error.__dict__["_certain"] = True
+        return error
 
     @contextlib.contextmanager
     def runs(self, line: int) -> Iterator[None]:

@@ -129,6 +129,38 @@ def share(given: Sequence[object], returned: object, found: object) -> object:
     return tuple(whole) if type(returned) is tuple else whole
 
 
+def inside(given: Sequence[object]) -> list[tuple[Path, object]]:
+    """The lists, dicts and sets inside of those in `given`, each with the way to it."""
+    return [(path, part) for path, part in _parts_of(list(given)) if len(path) > 1]
+
+
+def moved(before: Sequence[tuple[Path, object]], given: Sequence[object]) -> list[tuple[Path, Path]]:
+    """Where each of what was inside of `given` is now, as far as it is still there: from, and to."""
+    known = {id(part): path for path, part in before}
+    return [(known[id(part)], path) for path, part in _parts_of(list(given)) if len(path) > 1 and id(part) in known]
+
+
+def take_over(given: Sequence[object], changed: Sequence[object], found: object) -> None:
+    """Make of `given`, in place, what `changed` is: what is inside is the same where `moved` says so.
+
+    What leads nowhere is left alone.
+    """
+    whole: Any = list(changed)
+    ways = []
+    for source, target in found if type(found) is list else ():
+        with contextlib.suppress(TypeError, LookupError, ValueError):
+            ways.append((target, _at(given, source)))
+    for target, own in sorted(ways, key=lambda way: -len(way[0])):  # what is innermost first
+        with contextlib.suppress(TypeError, LookupError, ValueError):
+            *way, last = target
+            place = _at(whole, way)
+            if type(place[last]) is type(own) and isinstance(place, list | dict):
+                refresh(own, place[last])
+                place[last] = own
+    for old, new in zip(given, whole, strict=True):
+        refresh(old, new)
+
+
 def _at(value: Any, path: Sequence[object]) -> Any:
     for key in path:
         value = dict.__getitem__(value, key) if isinstance(value, dict) else value[key]  # which makes nothing

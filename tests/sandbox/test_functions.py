@@ -106,6 +106,30 @@ def test_what_is_to_be_written_is_not_given_away(bench: Bench) -> None:
     assert call(bench, "class Solution:\n    def gcd(s, a, b): return 7", ([4, 6], 2), fn_name="gcd").passed == 0
 
 
+PRELUDE = """
+def f(n):
+    found = isqrt(n) + log2(8) + factorial(3) + perm(3, 2) + prod([2, 3]) + len(ascii_lowercase) + itemgetter(0)([1])
+    return found + deepcopy([1])[0] + mean([1, 3]) + pow(3, -1, 7) + datetime.date(2020, 1, 1).year + json.loads("4")
+"""
+
+
+def test_what_judges_of_function_problems_import_is_there(bench: Bench) -> None:
+    """As LiveCodeBench's does, built-ins before all; and recursion may be as deep as there."""
+    assert call(bench, PRELUDE, ([16], 4 + 3 + 6 + 6 + 6 + 26 + 1 + 1 + 2 + 5 + 2020 + 4)).passed == 1
+    assert call(bench, "def f(n): return 0 if n == 0 else 1 + f(n - 1)", ([20_000], 20_000)).passed == 1
+    assert call(bench, "gcd = None\ndef f(n): return gcd", ([1], None)).passed == 1
+
+
+@pytest.mark.parametrize("name", ["check", "verify"])
+def test_the_function_of_a_check_may_be_a_method_of_solution(bench: Bench, name: str) -> None:
+    """Found where a function test finds it."""
+    source = "def check(candidate):\n    assert candidate([2, 7], 9) == [0, 1] == candidate(nums=[7, 2], t=9)"
+    for returned, verdict in (("[0, 1]", Verdict.ACCEPTED), ("[1, 0]", Verdict.WRONG_ANSWER)):
+        code = f"class Solution:\n    def {name}(self, nums, t): return {returned}"
+        job = JudgeJob(code, "python", (AssertTest(source),), name)
+        assert bench.decide(job).verdict is verdict
+
+
 def test_every_test_starts_anew(bench: Bench) -> None:
     """Neither globals nor files of one test are there in the next."""
     code = "import os\nseen = []\ndef f(x):\n    seen.append(x)\n    open('/tmp/left', 'a').write('x')\n    return [len(seen), os.path.getsize('/tmp/left')]"
