@@ -105,12 +105,20 @@ def compiled(outcome: Outcome) -> bytes | CompileFailure:
     return CompileFailure(limit + _ABSOLUTE_PATH.sub("", said), limited, b"collect2:" in outcome.stderr)
 
 
+def _version(package: str) -> str | None:
+    """The version of a distribution; None of what is part of another one, as libraries and helpers are."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
 async def identity(language: Language) -> str:
     """What decides how a program in this language runs here: its interpreter or its compiler."""
     if language.warm is None:
         return (await asyncio.to_thread(languages.host_tools)).version(language)
     packages = [Path(path).name for path in jail.find_interpreter().packages]
-    versions = [f"{name} {metadata.version(name)}" for name in packages if not name.endswith(".libs")]
+    versions = [f"{name} {version}" for name in packages if (version := _version(name)) is not None]
     return " ".join((platform.python_implementation(), sys.version, *versions))
 
 
