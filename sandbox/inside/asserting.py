@@ -379,8 +379,13 @@ class _Test(Tally, Peer):
 
     def name(self, value: object) -> tuple[object, ...] | None:
         if isinstance(value, (int, float, str, bytes, list, tuple, dict, set, frozenset)):
+            if (
+                type(value).__module__ == "__main__" and not self.answering
+            ):  # whose class says more than its built-in one
+                raise self.needs(f"the test passes an object of its class {type(value).__name__!r} to the program")
             return None
-        named = str(getattr(value, "__name__", "function"))
+        doc = value.__doc__ if isinstance(value, types.FunctionType) else None
+        named = str(getattr(value, "__name__", "function")), doc
         functions = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)
         # What the program asked for, or made itself, may be of any kind: it gets a name that tells it nothing.
         if isinstance(value, type) and issubclass(value, Exception):
@@ -391,9 +396,12 @@ class _Test(Tally, Peer):
                 [base for base in value.__bases__ if base is not object],
             )
         if self.answering or isinstance(value, functions) or type(value) in self._exceptions.values():
-            return "mine", self.keep(value), named
-        if isinstance(value, collections.abc.Iterator) or (isinstance(value, Exception) and is_the_programs(value)):
-            return "mine", self.keep(value), named
+            return "mine", self.keep(value), *named
+        iterates = isinstance(value, collections.abc.Iterator) and not hasattr(
+            value, "read"
+        )  # a file is more than that
+        if iterates or (isinstance(value, Exception) and is_the_programs(value)):
+            return "mine", self.keep(value), *named
         why = f"the test passes an object of type {type(value).__name__!r} to the program"
         if self._is_asked_as_plain:
             raise TypeError(why)  # of what came from the program, where another would have returned plain data

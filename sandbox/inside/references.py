@@ -170,6 +170,10 @@ class Reference:
 class Function(Reference):
     """A function, or whatever is called like one."""
 
+    def __get__(self, instance: object, owner: type | None = None) -> object:
+        """A method, where a class of the test's has it."""
+        return self if instance is None else types.MethodType(self, instance)
+
 
 class _Object(Reference):
     """An object: what it does is asked of it, what it is is not."""

@@ -31,6 +31,7 @@ class _Program(Peer):
         self._namespace = namespace
         self._told: dict[str, tuple[object, int, int]] = {}
         self._lent: dict[int, tuple[object, object]] = {}  # how each was seen, and a copy that is sooner compared
+        self._theirs: dict[int, _Theirs] = {}  # one for each, as there is one in the test
         self._their_exceptions: dict[int, type[Exception]] = {}  # classes of the test's, by its index
         self._changed: tuple[BaseException, list[object]] | None = None  # what a call changed before it raised
 
@@ -294,7 +295,11 @@ class _Program(Peer):
     def named(self, kind: str, index: Any, *rest: Any) -> object:
         if kind == "exception":
             return self._their_exceptions.setdefault(index, _made(*rest))
-        return self.kept(index) if kind == "yours" else _Theirs(self, index, str(rest[0]) if rest else "function")
+        if kind == "yours":
+            return self.kept(index)
+        if index not in self._theirs:
+            self._theirs[index] = _Theirs(self, index, *rest)
+        return self._theirs[index]
 
 
 # How each built-in type reads a value of a class that derives from it, whatever that class overrides.
@@ -396,10 +401,11 @@ class _Opaque:
 class _Theirs:
     """Something of the test's, as the program sees it: to be called, or iterated, or handed back."""
 
-    def __init__(self, program: _Program, index: int, name: str) -> None:
+    def __init__(self, program: _Program, index: int, name: str, doc: str | None) -> None:
         self._program = program
         self.index = index
         self.__name__ = self.__qualname__ = name
+        self.__doc__ = doc
 
     def __call__(self, *arguments: object, **named: object) -> object:
         return self._asked("call", list(arguments), named)

@@ -201,7 +201,7 @@ def taken_apart(value: object) -> Parts | None:
         return "deque", list(value), value.maxlen
     if isinstance(value, range):
         return "range", value.start, value.stop, value.step
-    return _number_apart(value) or _time_apart(value) or _array_apart(value)
+    return _number_apart(value) or _time_apart(value) or _name_apart(value) or _array_apart(value)
 
 
 def put_together(parts: Any) -> object:
@@ -235,6 +235,14 @@ def _time_apart(value: Any) -> Parts | None:
     if isinstance(value, datetime.timedelta):
         return "timedelta", value.days, value.seconds, value.microseconds
     return None
+
+
+def _name_apart(value: Any) -> Parts | None:
+    pathlib: Any = sys.modules.get("pathlib")
+    if pathlib is not None and type(value) is pathlib.PosixPath:
+        return "path", str(value)
+    uuid: Any = sys.modules.get("uuid")
+    return ("uuid", value.hex) if uuid is not None and type(value) is uuid.UUID else None
 
 
 def _array_apart(value: object) -> Parts | None:
@@ -286,6 +294,8 @@ _MAKERS: Final[dict[str, Any]] = {
     "date": _of_library("datetime", "date", "fromisoformat"),
     "time": _of_library("datetime", "time", "fromisoformat"),
     "timedelta": _of_library("datetime", "timedelta"),
+    "path": _of_library("pathlib", "PosixPath"),
+    "uuid": _of_library("uuid", "UUID"),
     "deque": collections.deque,
     "range": range,
     "array": _array,

@@ -17,6 +17,8 @@ def asserted(bench: Bench, code: str, source: str, fn_name: str | None = None, *
 
 
 HONEST = {
+    "functions of the test's, told apart": ("class Bus:\n    def __init__(s): s.h = []\n    def on(s, f): s.h.append(f)\n    def off(s, f): s.h.remove(f)\n    def has(s, f): return f in s.h\nimport functools\ndef deco(f):\n    @functools.wraps(f)\n    def w(*a): return f(*a) + 1\n    return w", "def f(x):\n    'Says x.'\n    return x\ndef g(x): return x\nb = Bus()\nb.on(f)\nb.on(g)\nassert b.has(f)\nb.off(f)\nassert b.has(g) and not b.has(f)\nassert deco(f)(1) == 2 and deco(f).__doc__ == 'Says x.'"),
+    "paths and identifiers": ("from pathlib import Path\nimport uuid\ndef f(p): return Path(p) / 'x', uuid.UUID(int=5)", "from pathlib import Path\nimport uuid\np, u = f(Path('a'))\nassert p == Path('a/x') and p.name == 'x' and u == uuid.UUID(int=5)"),
     "what is inside of an argument, changed in place": ("def f(rows):\n    for row in rows: row.sort()\n    rows.reverse()\ndef g(d): d['x'].append(1)\ndef h(rows): rows[0] = [9]", "a, b = [2, 1], [4, 3]\nrows = [a, b]\nf(rows)\nassert a == [1, 2] and b == [3, 4] and rows[0] is b and rows[1] is a\nf([a, b])\nx = []\ng({'x': x})\ng({'x': x})\nassert x == [1, 1]\nh(rows)\nassert rows == [[9], [1, 2]] and b == [3, 4]"),
     "what is inside of what is inside": ("def f(t): t[0]['k'][1].add(5)", "s = {1}\nl = [0, s]\nd = {'k': l}\nf([d])\nassert s == {1, 5} and d == {'k': [0, {1, 5}]} and d['k'] is l and l[1] is s"),
     "an OrderedDict that is changed in place": ("def f(d):\n    d.move_to_end('a')\n    d['c'] = 3\n    d.popitem(last=False)", "from collections import OrderedDict\nd = OrderedDict(a=1, b=2)\nf(d)\nassert list(d) == ['a', 'c'] and d == OrderedDict(a=1, c=3) and len(d) == 2"),
@@ -280,6 +282,11 @@ def test_a_liar_is_neither_accepted_nor_unjudged(bench: Bench, liar: str, source
         pytest.param("import math\nassert math.floor(P(1).x) == P(1)", id="needs the program's equality with a number"),
         pytest.param("try:\n    P(1) == P(1)\nexcept BaseException: pass", id="hides that it needs it"),
         pytest.param("class Node: pass\nassert f(Node()) is None", id="passes an object of its own"),
+        pytest.param("from collections import namedtuple\nP = namedtuple('P', 'x y')\nassert f(P(1, 2)) == 3", id="passes a tuple with names"),
+        pytest.param("class D(dict):\n    def __missing__(self, key): return 0\nassert f(D()) == 0", id="passes a dict that knows more"),
+        pytest.param("import io\nassert f(io.StringIO('1')) == 1", id="passes a file"),
+        pytest.param("import tempfile\nwith tempfile.NamedTemporaryFile() as file: assert f(file.name) == 1", id="passes the name of a file"),
+        pytest.param("import time\ntime.time = lambda: 1\nassert f(1) == 1", id="replaces a function of the library"),
         pytest.param("x = []\nfor _ in range(150): x = [x]\nassert f(x) == x", id="passes what nests too deep"),
     ],
 )  # fmt: skip
