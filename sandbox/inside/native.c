@@ -539,10 +539,18 @@ static pid_t wake(struct context *context, struct run *run)
     return 0;
 }
 
+/* Our end stays open as long as the run: who writes to a pipe that nobody has is killed for it. */
 static void stop_listening(struct run *run)
 {
     if (run->farewell_fd > 0)
-        close(run->farewell_fd);
+        run->farewell_fd = -run->farewell_fd;
+}
+
+static void close_farewell(struct run *run)
+{
+    stop_listening(run);
+    if (run->farewell_fd < 0)
+        close(-run->farewell_fd);
     run->farewell_fd = 0;
 }
 
@@ -552,7 +560,7 @@ static int64_t listen_for_farewell(const struct context *context, struct run *ru
 {
     const struct request *request = &run->request;
     int ends[2];
-    stop_listening(run);
+    close_farewell(run);
     if (!context->filter || executes(context, request) || request->n_inputs > 1 || request->watched ||
         request->waited_for || request->by_hand || run->n_fds == MAX_FDS)
         return 0;
@@ -789,9 +797,11 @@ static int64_t see_off(struct context *context, struct run *run)
 {
     if (!run->lingers)
         return 0;
+    struct answer told = run->answer; /* or about to be */
     run->lingers = 0;
     close_pidfd(run);
     end_everybody(run);
+    run->answer = told;
     return is_untouched(context) ? 0 : native_renew_tmp(context);
 }
 
@@ -847,7 +857,7 @@ int64_t native_answer(const struct context *context, struct run *run, int produc
 
 void native_close_descriptors(struct run *run)
 {
-    stop_listening(run);
+    close_farewell(run);
     for (int i = 0; i < run->n_fds; i++)
         close(run->fds[i]);
     run->n_fds = 0;
@@ -915,7 +925,7 @@ static int64_t open_next(struct series *series, struct run *run)
 
 static void close_last(struct run *run)
 {
-    stop_listening(run);
+    close_farewell(run);
     for (int i = STDIN; i < run->n_fds; i++)
         close(run->fds[i]);
     run->n_fds = 1;

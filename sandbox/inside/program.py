@@ -33,6 +33,8 @@ import threading
 import time
 import traceback
 import types
+import typing
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NoReturn
 
@@ -205,9 +207,14 @@ def perform() -> None:
     assert exit_code == 0, said.decode()
 
 
+_streams: Final[list[Any]] = []
+
+
 def _take_streams() -> None:
+    _streams.clear()
     for fd, name in enumerate(("stdin", "stdout", "stderr")):
         stream = _stream(fd)
+        _streams.append(stream)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
 
@@ -383,9 +390,17 @@ def _script(source: bytes, code: types.CodeType | Exception) -> int:
     try:
         exec(code, _module("__main__", {"__annotations__": {}}).__dict__)  # noqa: S102 - what we are here for
         exit_code = 0
+        _flush_both()
     except BaseException as error:  # noqa: BLE001 - as the interpreter does at its top level
+        _flush_both()
         exit_code = _ended_by(source, error)
     return _finalize(exit_code)
+
+
+def _flush_both() -> None:
+    """As the interpreter does when a text has come to its end, before threads and exit functions go on."""
+    _flush(getattr(sys, "stderr", None))
+    _flush(getattr(sys, "stdout", None))
 
 
 def _ended_by(source: bytes, error: BaseException) -> int:
@@ -401,8 +416,16 @@ def _ended_by(source: bytes, error: BaseException) -> int:
     linecache.cache[_SCRIPT] = (len(source), None, lines, _SCRIPT)
     if sys.excepthook is sys.__excepthook__:
         traceback.print_exception(type(error), error, trace)
-    else:
+        return 1
+    try:
         sys.excepthook(type(error), error, trace)
+    except SystemExit as ended:
+        return _exit_code(ended)
+    except BaseException as failed:  # noqa: BLE001 - as the interpreter has it
+        print("Error in sys.excepthook:", file=sys.stderr)  # noqa: T201
+        traceback.print_exception(failed)
+        print("\nOriginal exception was:", file=sys.stderr)  # noqa: T201
+        traceback.print_exception(type(error), error, trace)
     return 1
 
 
@@ -413,14 +436,42 @@ def _finalize(exit_code: int) -> int:
     if _thread.start_new_thread is not _start_first_thread or threading._threading_atexits:  # type: ignore[attr-defined]
         threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    failed = not _flush(sys.stdout)
-    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-    # Nobody else holds it, but what it holds itself: the collector finalises that, with its globals as they are.
-    sys.modules.pop("__main__", None)
-    gc.collect()
-    for stream in (sys.__stdout__, sys.__stderr__):
+    failed = not _flush(getattr(sys, "stdout", None))
+    sys.stdout, sys.stderr = _streams[1:]
+    _let_go()
+    for stream in _streams[1:]:
         failed |= not _flush(stream)
     return _FINALIZE_FAILED if failed and exit_code == 0 else exit_code
+
+
+class _Held:
+    """Is there as long as the globals that it was put into."""
+
+
+def _let_go() -> None:
+    """Have finalised what the program has made, with its globals as they are for as long as that is possible."""
+    gc.collect()
+    main = sys.modules.pop("__main__", None) if isinstance(sys.modules, dict) else None
+    if not isinstance(main, types.ModuleType):
+        return
+    held = main.__dict__["__loader__"] = _Held()
+    is_held = weakref.ref(held)
+    del main, held
+    gc.collect()  # nobody else holds it, as a rule, but what it holds itself
+    if is_held() is None:
+        return
+    for number in _signal.valid_signals():
+        if callable(_signal.getsignal(number)):
+            _signal.signal(number, _signal.SIG_DFL)
+    for clear in typing._cleanups:  # type: ignore[attr-defined]
+        clear()
+    gc.collect()
+    for names in gc.get_referrers(is_held()):
+        if type(names) is dict:
+            for name in sorted(names, key=lambda name: not str(name).startswith("_")):
+                if name != "__builtins__":
+                    names[name] = None
+    gc.collect()
 
 
 def report(what: dict[str, object]) -> None:
@@ -478,12 +529,18 @@ def _take_stdin() -> bytes:
 
 def _flush(stream: Any) -> bool:
     try:
-        stream.flush()
-    except ValueError:  # closed: nothing is lost
-        return True
+        if stream is not None and not _is_closed(stream):
+            stream.flush()
     except BaseException:  # noqa: BLE001 - the program's own object, at its end
-        return stream is None
+        return False
     return True
+
+
+def _is_closed(stream: Any) -> bool:
+    try:
+        return bool(stream.closed)
+    except Exception:  # noqa: BLE001 - as the interpreter has it: what cannot be told is flushed
+        return False
 
 
 def _exit_code(error: SystemExit) -> int:

@@ -95,7 +95,7 @@ struct run {
     int64_t pid, started_ns, usage_before, kills_before, ooms_before, cpu_before, limit_bytes, cached_before;
     int64_t printed_bytes; /* by the run before */
     int64_t pidfd;
-    int64_t farewell_fd; /* where the program says that it ends; 0 where nobody listens */
+    int64_t farewell_fd; /* where the program says that it ends; less than 0 where nobody listens any more */
     int64_t lingers;     /* it was taken at its word that it has ended, and is not reaped */
     int64_t n_fds, length;
     int32_t fds[MAX_FDS];

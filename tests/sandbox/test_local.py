@@ -262,6 +262,20 @@ def test_who_says_that_he_has_ended_has(settings: LocalSettings) -> None:
     asyncio.run(scenario())
 
 
+def test_cpu_time_counts_once(settings: LocalSettings) -> None:
+    """Whether a run has left files or not: what is told of it when it has said farewell is what it used by then."""
+    burn = "import time\nwhile time.thread_time() < 0.3: pass\n"
+
+    async def scenario() -> None:
+        async with started(replace(settings, workers=1)) as judge:
+            for code in (burn, burn + "open('/tmp/x', 'w').close()"):
+                ended = await judge.execute(ExecuteJob(code, "python", limits=Limits(cpu_seconds=0.5, wall_seconds=5)))
+                assert ended.verdict is Verdict.ACCEPTED
+                assert 0.3 <= ended.cpu_seconds < 0.4
+
+    asyncio.run(scenario())
+
+
 BLOCKING = f"""
 import fcntl, os
 number = input()
