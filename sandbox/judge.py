@@ -376,7 +376,9 @@ def _is_run_for_us(node: ast.stmt, fn_name: str | None) -> bool:
 _REACHING: Final = frozenset(
     {
         *("redirect_stdout", "redirect_stderr", "capsys", "capfd", "caplog", "monkeypatch", "mock", "patch"),
-        *("MagicMock", "assertLogs", "assertWarns", "catch_warnings", "tmp_path", "tempfile", "environ"),
+        *("MagicMock", "assertLogs", "assertNoLogs", "assertWarns", "assertWarnsRegex", "catch_warnings", "recwarn"),
+        *("warns", "deprecated_call", "capsysbinary", "capfdbinary", "tmp_path", "tmp_path_factory", "tmpdir"),
+        *("tempfile", "environ"),
         *("NamedTemporaryFile", "TemporaryDirectory", "mkstemp", "mkdtemp"),
     }
 )

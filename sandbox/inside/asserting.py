@@ -163,7 +163,7 @@ class _Test(Tally, Peer):
         its_own = mentions.bound(code) | (sys.stdlib_module_names & mentions.modules_used(code).keys())
         only_builtins = all(hasattr(builtins, name) for name in mentioned - its_own)
         only_builtins &= not mentions.imports(code, _SOLUTION)  # which says what is the program's
-        given = _JUDGES if only_builtins else vars(builtins).keys()
+        given = _JUDGES if only_builtins and fn_name is None else vars(builtins).keys()
         wanted = {name for name in mentioned if name == fn_name or name not in given}
         self.uses_objects = mentions.uses_objects(code)
         self.offered = self._named_in_the_program(wanted)
@@ -296,6 +296,7 @@ class _Test(Tally, Peer):
         for value in found.values():
             if isinstance(value, (Function, Class)):
                 object.__setattr__(value, "_known_to_test", True)
+                object.__setattr__(value, "_came_back", False)  # it was asked for
         return found
 
     def _found_in_the_program(self, fn_name: str) -> dict[str, object]:
@@ -340,7 +341,7 @@ class _Test(Tally, Peer):
 
     def raised_here(self, error: Exception) -> tuple[object, ...]:
         """What the program is to raise where a function of the test's has raised."""
-        if type(error.__dict__.get("_index")) is int and type(error) in self._exceptions.values():
+        if type(error.__dict__.get("_index")) is int:
             return "raised", error, ()
         builtin = vars(builtins).get(type(error).__name__) is type(error)
         try:
@@ -352,10 +353,8 @@ class _Test(Tally, Peer):
     def cross(self, value: object) -> bytes | None:
         if isinstance(value, Reference):
             return plain.extension(plain.dumps(("yours", value._index)))
-        if isinstance(value, Exception) and type(value) in self._exceptions.values():
-            index = value.__dict__.get("_index")
-            if type(index) is int:
-                return plain.extension(plain.dumps(("yours", index)))
+        if isinstance(value, Exception) and type(value.__dict__.get("_index")) is int:
+            return plain.extension(plain.dumps(("yours", value.__dict__["_index"])))
         if isinstance(value, type) and issubclass(value, Exception):
             for index, kind in self._exceptions.items():
                 if kind is value:
@@ -418,6 +417,7 @@ class _Test(Tally, Peer):
             known_error = self._errors.get(index)
             if known_error is None:
                 known_error = self._errors[index] = self._error(*rest)
+                known_error.__dict__.update(_index=index, _of_the_program=True)
             return known_error
         if kind == "coroutine":
             self._coroutines.append((self._coroutine(index), index))

@@ -228,8 +228,8 @@ class _Object(Reference):
         if not isinstance(error, Exception) or isinstance(error, AssertionError):
             self._ask("exit", None, None)
             return False
-        swallowed = self._ask("exit", *self._test.raised_here(error)[1:])
-        return swallowed is True and error.__dict__.pop("_certain", False) is True
+        was_certain = error.__dict__.pop("_certain", False) is True
+        return self._ask("exit", *self._test.raised_here(error)[1:]) is True and was_certain
 
     def __repr__(self) -> str:
         return self._text("repr")
@@ -265,9 +265,12 @@ class Class(_Object):
 
     @property
     def _is_expected(self) -> bool:
-        """Whether the test itself takes this for a class, by how it spells the name: no program decides that."""
+        """Whether the test itself takes this for a class, by how it spells the name: no program decides that.
+
+        One that a program has put under another name, or hands over, was to be something else there.
+        """
         names = [name for name, offered in self._test.offered.items() if offered is self]
-        return any(name.lstrip("_")[:1].isupper() for name in names)
+        return bool(names) and all(name.lstrip("_")[:1].isupper() for name in names) and not self._came_back
 
     def __instancecheck__(self, instance: object) -> bool:
         self._test.uses_objects = True
@@ -375,9 +378,13 @@ def _refused(name: str) -> Callable[..., NoReturn]:
     return operator
 
 
+def _plain_of(other: Any) -> Any:
+    return other._value() if issubclass(type(other), _Valued) else other
+
+
 def _of_the_value(name: str) -> Callable[..., object]:
     def operator(self: _Valued, *others: object) -> object:
-        plain_others = [other._value() if type(other) is _Valued else other for other in others]
+        plain_others = map(_plain_of, others)
         operation = getattr(self._value(), f"__{name}__", None)
         return NotImplemented if operation is None else operation(*plain_others)
 

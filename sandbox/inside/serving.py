@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import marshal
 import sys
 import types
 from collections.abc import Callable
@@ -363,6 +364,8 @@ def _is_plain(value: object) -> bool:
 
 
 def _snapshot(arguments: list[Any]) -> bytes | None:
+    with contextlib.suppress(ValueError):  # it is plain data: soon told
+        return marshal.dumps(arguments, 2)
     try:
         return plain.dumps(arguments, extend=_parts_alone)
     except (plain.NotPlainError, RecursionError):

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 Parts = tuple[object, ...]
 
-_ARRAY_KINDS: Final = "biufcUM"  # of numpy: bool, int, unsigned, float, complex, text, date; never an object
+_ARRAY_KINDS: Final = "biufcUMm"  # of numpy: bool, int, unsigned, float, complex, text, date, time; never an object
 _ARRAY_BYTES: Final = 256 * 1024 * 1024
 
 
@@ -199,8 +199,8 @@ def taken_apart(value: object) -> Parts | None:
         return "complex", value.real, value.imag
     if isinstance(value, collections.deque):
         return "deque", list(value), value.maxlen
-    if isinstance(value, range):
-        return "range", value.start, value.stop, value.step
+    if isinstance(value, (range, slice)):
+        return type(value).__name__, value.start, value.stop, value.step
     return _number_apart(value) or _time_apart(value) or _name_apart(value) or _array_apart(value)
 
 
@@ -298,6 +298,7 @@ _MAKERS: Final[dict[str, Any]] = {
     "uuid": _of_library("uuid", "UUID"),
     "deque": collections.deque,
     "range": range,
+    "slice": slice,
     "array": _array,
     "scalar": lambda dtype, content: _array(dtype, [1], content)[0],  # type: ignore[index]
 }

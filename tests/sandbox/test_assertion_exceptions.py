@@ -108,6 +108,10 @@ WRONG = {
         "try:\n    with C(): raise ValueError\nexcept ValueError: pass\nelse: assert False",
     ),
     "it swallows nothing": (SWALLOWS.format(False), "with C(): raise ValueError"),
+    "it swallows what was certain once": (
+        "class C:\n    n, ok = 0, False\n    def __enter__(s): return s\n    def __exit__(s, *a):\n        C.n += 1\n        return C.n > 1",
+        "e = ValueError('x')\ntry:\n    with C(): raise e\nexcept ValueError: pass\nwith C() as c:\n    if not c.ok: raise e",
+    ),
     "an exception called like that of assertions": (
         "class AssertionError(Exception): pass\ndef f(x): raise AssertionError('no')",
         "try: f(1)\nexcept AssertionError: raise\nassert f(1) == 2",

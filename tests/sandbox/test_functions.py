@@ -130,6 +130,14 @@ def test_the_function_of_a_check_may_be_a_method_of_solution(bench: Bench, name:
         assert bench.decide(job).verdict is verdict
 
 
+def test_a_task_that_names_a_built_in_takes_no_other_from_the_program(bench: Bench) -> None:
+    """What the test judges by is its own."""
+    source = "def check(candidate):\n    assert abs(candidate(2.5) - 3) < 1e-6"
+    for returned, verdict in (("3", Verdict.ACCEPTED), ("7", Verdict.WRONG_ANSWER)):
+        code = f"def round(x): return {returned}\ndef abs(x): return 0"
+        assert bench.decide(JudgeJob(code, "python", (AssertTest(source),), "round")).verdict is verdict
+
+
 def test_every_test_starts_anew(bench: Bench) -> None:
     """Neither globals nor files of one test are there in the next."""
     code = "import os\nseen = []\ndef f(x):\n    seen.append(x)\n    open('/tmp/left', 'a').write('x')\n    return [len(seen), os.path.getsize('/tmp/left')]"
