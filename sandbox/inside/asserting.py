@@ -29,6 +29,7 @@ from typing import Any, Final
 
 from sandbox.inside import collected, mentions, plain, unrun, values
 from sandbox.inside.peer import FarSideGoneError, Peer
+from sandbox.inside.raised import Exceptions
 from sandbox.inside.references import KINDS, Class, Function, Reference, named_alike
 from sandbox.inside.unrun import NoFunctionError, Tally, is_the_programs, left_well
 
@@ -142,8 +143,7 @@ class _Test(Tally, Peer):
         self._bound: set[str] = set()  # names that are the test's own
         self._references: dict[int, Reference] = {}
         self._classes: dict[tuple[str, str], type[Reference]] = {}
-        self._exceptions: dict[int, type[Exception]] = {}
-        self._errors: dict[int, BaseException] = {}  # those that were handed over, and not raised
+        self._exceptions = Exceptions(self)
         self._coroutines: list[tuple[object, int]] = []
         self.answering = 0  # questions of the program's
         self._is_asked_as_plain = False
@@ -356,9 +356,9 @@ class _Test(Tally, Peer):
         if isinstance(value, Exception) and type(value.__dict__.get("_index")) is int:
             return plain.extension(plain.dumps(("yours", value.__dict__["_index"])))
         if isinstance(value, type) and issubclass(value, Exception):
-            for index, kind in self._exceptions.items():
-                if kind is value:
-                    return plain.extension(plain.dumps(("yours", index)))
+            known = self._exceptions.index_of(value)
+            if known is not None:
+                return plain.extension(plain.dumps(("yours", known)))
         for coroutine, index in self._coroutines:
             if coroutine is value:
                 return plain.extension(plain.dumps(("yours", index)))
@@ -394,7 +394,7 @@ class _Test(Tally, Peer):
                 value.__name__,
                 [base for base in value.__bases__ if base is not object],
             )
-        if self.answering or isinstance(value, functions) or type(value) in self._exceptions.values():
+        if self.answering or isinstance(value, functions) or self._exceptions.index_of(type(value)) is not None:
             return "mine", self.keep(value), *named
         iterates = isinstance(value, collections.abc.Iterator) and not hasattr(
             value, "read"
@@ -412,13 +412,9 @@ class _Test(Tally, Peer):
         if type(index) is not int:
             raise self.lost("not an index")
         if kind == "exception" and len(rest) == 3:
-            return self._exception(index, *rest)
+            return self._exceptions.kind(index, *rest)
         if kind == "error" and len(rest) == 5:
-            known_error = self._errors.get(index)
-            if known_error is None:
-                known_error = self._errors[index] = self._error(*rest)
-                known_error.__dict__.update(_index=index, _of_the_program=True)
-            return known_error
+            return self._exceptions.handed_over(index, *rest)
         if kind == "coroutine":
             self._coroutines.append((self._coroutine(index), index))
             return self._coroutines[-1][0]
@@ -444,47 +440,6 @@ class _Test(Tally, Peer):
 
     async def _coroutine(self, index: int) -> object:
         return self.question("run", index)[0]
-
-    def _exception(self, index: int, name: object, bases: object, origin: object) -> type[Exception]:
-        """The library's class, or one in the place of the program's own; a built-in one by another name."""
-        if index in self._exceptions:
-            return self._exceptions[index]
-        if bases is None:
-            known: object = vars(builtins).get(str(name))
-            # Not those that would catch what the test itself finds.
-            if isinstance(known, type) and issubclass(known, Exception) and known not in (Exception, AssertionError):
-                return known
-        elif type(bases) is not list or not all(isinstance(base, type) for base in bases):
-            raise self.lost("not an exception")
-        parents = [base for base in bases or () if issubclass(base, Exception)]
-        made = _exception_of_library(origin) or self._made(index, str(name), tuple(parents))
-        return self._exceptions.setdefault(index, made)
-
-    def _made(self, index: int, name: str, parents: tuple[type, ...]) -> type[Exception]:
-        """A class whose instances have what the program's have, and ask it for what did not come with them."""
-        test = self
-
-        class Made(*(parents or (Exception,))):  # type: ignore[misc]
-            def __init__(self, *arguments: Any, **named: Any) -> None:
-                """Made by the test: what it is then says the program's own."""
-                answer = test.question("call", index, list(arguments), named, parts=7)
-                if not isinstance(answer[0], Exception):
-                    raise test.lost("an exception that is none")
-                self.args = answer[0].args
-                self.__dict__.update(answer[0].__dict__)
-
-            def __getattr__(self, attribute: str) -> object:
-                if attribute.startswith("__") or type(self.__dict__.get("_index")) is not int:
-                    raise AttributeError(f"{type(self).__name__!r} object has no attribute {attribute!r}")
-                value, alias = test.question("get", self._index, attribute, parts=2)
-                return test.one_with(value, alias)
-
-            def __str__(self) -> str:
-                said = self.__dict__.get("_said")
-                return said if type(said) is str else str(super().__str__())
-
-        Made.__name__ = Made.__qualname__ = name
-        return Made
 
     def take_changes(self, given: Sequence[object], changed: object, moved: object = None) -> None:
         """Make of the arguments of a call what the program has made of them; see `values.moved`."""
@@ -525,47 +480,11 @@ class _Test(Tally, Peer):
             return rest
         kind, arguments, attributes, text, index, cause, changed = rest
         self.take_changes(given, changed)
-        raised: Any = self._error(kind, arguments, attributes, text, index)
+        raised: Any = self._exceptions.made(kind, arguments, attributes, text, index)
         if isinstance(cause, Exception):
             raised.__cause__ = cause
         raised._of_the_program = True
         raise raised
-
-    def _error(self, kind: Any, arguments: Any, attributes: Any, text: Any, index: Any) -> BaseException:
-        """An exception as the program has it."""
-        if isinstance(kind, str):
-            kind = getattr(builtins, kind, Exception)
-        if not (isinstance(kind, type) and (issubclass(kind, Exception) or kind is SystemExit)):
-            kind = Exception
-        if issubclass(kind, (StopIteration, StopAsyncIteration)):
-            kind = RuntimeError  # raised in the test, it would end a loop of the test's in silence
-        if type(arguments) is not tuple and type(arguments) is not list:
-            raise self.lost("arguments that are none")
-        try:
-            made: Any = kind(*arguments) if kind.__module__ == "builtins" else kind.__new__(kind, *arguments)
-        except Exception:  # noqa: BLE001 - a class with a constructor of its own mind
-            made = Exception(*arguments)
-        for name, value in attributes.items() if type(attributes) is dict else ():
-            if type(name) is str and (not name.startswith("_") or name == "__notes__"):
-                with contextlib.suppress(AttributeError, TypeError):
-                    setattr(made, name, value)
-        if kind in self._exceptions.values():
-            made.__dict__.update(_said=text, _index=index)
-        return made  # type: ignore[no-any-return]
-
-
-def _exception_of_library(origin: object) -> type[Exception] | None:
-    """The class of a module that the test has, by the names of both; not one by which a test tells how it ended."""
-    if type(origin) is not tuple or len(origin) != 2 or not all(type(part) is str for part in origin):
-        return None
-    module, path = origin
-    if module.partition(".")[0] not in {*sys.stdlib_module_names, "numpy"} - _JUDGING:
-        return None
-    found: Any = sys.modules.get(module)
-    for name in path.split("."):
-        found = getattr(found, name, None)
-    is_one = isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, AssertionError)
-    return found if is_one else None
 
 
 # Built-ins that tests judge by, and that no program is asked to write.
@@ -575,8 +494,6 @@ _JUDGES: Final = frozenset(
         *("print", "range", "repr", "setattr", "super", "type"),
     }
 )
-# Modules by whose exceptions a test tells how it ended.
-_JUDGING: Final = frozenset({"unittest", "doctest", "bdb", "pdb", "test"})
 
 
 class _Lent:

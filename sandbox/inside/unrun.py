@@ -240,4 +240,4 @@ def left_well(error: BaseException) -> bool:
 
 def is_the_programs(error: BaseException) -> bool:
     """Whether the program has raised it."""
-    return bool(getattr(error, "_of_the_program", False))
+    return error.__dict__.get("_of_the_program") is True
