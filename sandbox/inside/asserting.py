@@ -27,7 +27,7 @@ import types
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from sandbox.inside import collected, mentions, plain, unrun, values
+from sandbox.inside import collected, mentions, plain, prelude, unrun, values
 from sandbox.inside.peer import FarSideGoneError, Peer
 from sandbox.inside.raised import Exceptions
 from sandbox.inside.references import KINDS, Class, Function, Reference, named_alike
@@ -162,14 +162,15 @@ class _Test(Tally, Peer):
         # Decided by the test alone: a program must not reach what judges it.
         its_own = mentions.bound(code) | (sys.stdlib_module_names & mentions.modules_used(code).keys())
         only_builtins = all(hasattr(builtins, name) for name in mentioned - its_own)
-        only_builtins &= not mentions.imports(code, _SOLUTION)  # which says what is the program's
+        only_builtins &= not mentions.imports_by_name(code, _SOLUTION)  # which says what is the program's
         given = _JUDGES if only_builtins and fn_name is None else vars(builtins).keys()
-        wanted = {name for name in mentioned if name == fn_name or name not in given}
-        self.uses_objects = mentions.uses_objects(code)
+        wanted = {name for name in mentioned if name == fn_name or name not in given or _is_replaceable(name)}
+        self.uses_objects = mentions.uses_objects(code) or unrun.OBJECTS in code.co_names
         self.offered = self._named_in_the_program(wanted)
         if fn_name is not None and fn_name not in self.offered:
             self.offered |= self._found_in_the_program(fn_name)
         self._namespace = namespace
+        namespace.update(prelude.tools(mentioned - its_own - vars(builtins).keys()))
         namespace.update(self.offered)
         for name, attributes in mentions.modules_used(code).items():
             module = mentions.ALIASES.get(name, name)
@@ -485,6 +486,12 @@ class _Test(Tally, Peer):
             raised.__cause__ = cause
         raised._of_the_program = True
         raise raised
+
+
+def _is_replaceable(name: str) -> bool:
+    """Whether it is an exception that a program may have a class of its own for, and no test judges by."""
+    kind = vars(builtins).get(name)
+    return isinstance(kind, type) and issubclass(kind, Exception) and kind not in (Exception, AssertionError)
 
 
 # Built-ins that tests judge by, and that no program is asked to write.

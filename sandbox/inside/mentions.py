@@ -78,6 +78,11 @@ def imports(code: types.CodeType, module: str) -> bool:
     return any(name.split(".")[0] == module for name in named)
 
 
+def imports_by_name(code: types.CodeType, module: str) -> bool:
+    """Whether the test says what it takes of a module, or takes the module; all of it says nothing."""
+    return imports(code, module) and not any(one.opname == "IMPORT_STAR" for one in _instructions(code))
+
+
 def called_at_top(code: types.CodeType) -> tuple[str, ...]:
     """The names that the top level mentions, without those that a `def` there binds: a call loads it once more."""
     return tuple(

@@ -37,6 +37,19 @@ def names(code: types.CodeType) -> dict[str, Any]:
     return found
 
 
+def tools(wanted: set[str]) -> dict[str, object]:
+    """Those of the names that a test may use without an import: types and numbers, and nothing to be written."""
+    found = {
+        name: getattr(importlib.import_module(module), name, None)
+        for module in _FROM
+        for name in wanted & _PUBLIC[module]
+    }
+    typing_names = _PUBLIC["typing"]
+    return {
+        name: one for name, one in found.items() if isinstance(one, type | int | float | str) or name in typing_names
+    }
+
+
 def _mentioned(code: types.CodeType) -> Iterator[str]:
     yield from code.co_names
     for constant in code.co_consts:

@@ -116,7 +116,7 @@ class Reference:
         return self._test.one_with(values.share(given, returned, shared), alias)
 
     def __getattr__(self, name: str) -> object:
-        if name.startswith("__") and name not in _TOLD:
+        if (name.startswith("__") and name not in _TOLD) or name == "_test":  # which has none until it is made
             raise AttributeError(name)
         if name in _PREDICATES and self._made_by_test is None and isinstance(self, _Object):
             raise AttributeError(f"the program's own object has no {name!r} here")
@@ -177,6 +177,20 @@ class Function(Reference):
 
 class _Object(Reference):
     """An object: what it does is asked of it, what it is is not."""
+
+    def __copy__(self) -> object:
+        return self._copied("copy")
+
+    def __deepcopy__(self, memo: object) -> object:
+        return self._copied("deepcopy")
+
+    def _copied(self, how: str) -> object:
+        """What the program has of it twice; made by the test as far as this was."""
+        copied = self._ask("copied", how)
+        if isinstance(copied, Reference) and not copied._came_back:
+            for attribute in ("_made_by_test", "_known_to_test"):
+                object.__setattr__(copied, attribute, getattr(self, attribute))
+        return copied
 
     @property
     def __dict__(self) -> Any:  # type: ignore[override]

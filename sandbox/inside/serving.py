@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import copy
 import marshal
 import sys
 import types
@@ -172,8 +173,8 @@ class _Program(Peer):
         changed = {}
         for place, index in enumerate(lent):
             value = self.kept(index)
-            before, copy = self._lent[index]
-            if not values.is_still(value, copy) and (seen := self._seen(value)) != before:
+            before, flat = self._lent[index]
+            if not values.is_still(value, flat) and (seen := self._seen(value)) != before:
                 self._lent[index] = seen, values.flat_copy(value)
                 changed[place] = value
         return (changed,)
@@ -214,6 +215,9 @@ class _Program(Peer):
         value = self.kept(target)[key]
         alias = self._alias(value)
         return (value, alias)
+
+    def _on_copied(self, target: int, how: str) -> tuple[object]:
+        return ((copy.deepcopy if how == "deepcopy" else copy.copy)(self.kept(target)),)
 
     def _on_hash(self, target: int) -> tuple[object]:
         return (hash(self.kept(target)),)

@@ -15,6 +15,7 @@ from sandbox.inside.mentions import bound, called_at_top, imports
 _COUNTER: Final = "__asserted__"
 _RUNS: Final = "__runs__"
 _CERTAIN: Final = "__certain__"
+OBJECTS: Final = "__objects__"  # mentioned by the code of a test that uses what it makes as objects
 
 
 def compiled(source: bytes, filename: str) -> types.CodeType:
@@ -48,6 +49,19 @@ def compiled(source: bytes, filename: str) -> types.CodeType:
             return node
 
     tree = Counting().visit(ast.parse(source, filename))
+    made = {
+        target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name)
+        for target in node.targets
+        if isinstance(target, ast.Name) and node.value.func.id.lstrip("_")[:1].isupper()
+    }
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(ast.Call(ast.Attribute(ast.Name(name)))) if name in made:
+                # A method, for what it does: whatever it is called, this is no plain data.
+                tree.body.append(ast.copy_location(ast.Expr(ast.Call(ast.Name(OBJECTS, ast.Load()), [], [])), node))
+                break
     code = compile(ast.fix_missing_locations(tree), filename, "exec", dont_inherit=True)
     assert isinstance(code, types.CodeType)
     return code
@@ -70,7 +84,7 @@ class Tally:
     @property
     def hooks(self) -> dict[str, object]:
         """What the code of `compiled` calls, by name."""
-        return {_COUNTER: self.count, _RUNS: self.runs, _CERTAIN: self.certain}
+        return {_COUNTER: self.count, _RUNS: self.runs, _CERTAIN: self.certain, OBJECTS: lambda: None}
 
     def count(self) -> None:
         """An assertion held."""

@@ -17,6 +17,11 @@ def asserted(bench: Bench, code: str, source: str, fn_name: str | None = None, *
 
 
 HONEST = {
+    "membership, where methods are called like those of a list": ("class LinkedList:\n    def __init__(s): s.d = []\n    def append(s, x): s.d.append(x.lower())\n    def __contains__(s, x): return x.lower() in s.d", "def test_it():\n    l = LinkedList()\n    l.append('A')\n    assert 'a' in l and 'A' in l and 'b' not in l"),
+    "types that nobody imported": ("def f(x): return x", "def make(xs: List[int], more: Optional[int] = None) -> Deque[int]: return deque(xs)\nassert f(make([1])) == deque([1]) and f(Counter('aab')) == {'a': 2, 'b': 1} and f(inf) == inf > 3"),
+    "a built-in by another, with all of it": ("def sum(xs): return 7", "from solution import *\nassert sum([1]) == 7"),
+    "an exception called like a built-in one": ("class TimeoutError(Exception):\n    code = 3\ndef f(x):\n    if x: raise TimeoutError('late')", "try: f(1)\nexcept TimeoutError as e: assert e.code == 3 and str(e) == 'late'\nelse: assert False"),
+    "copies of objects": ("import copy\nclass M:\n    def __init__(s, a): s.a, s.l = a, [a]\n    def __copy__(s):\n        m = M(s.a + 1)\n        m.l = s.l\n        return m\ndef make(a): return M(a)", "import copy\nm = M(1)\nn, o = copy.copy(m), copy.deepcopy(m)\nm.l.append(5)\nassert (n.a, o.a, n.l, o.l) == (2, 1, [1, 5], [1]) and copy.copy(make(3)).a == 4 and isinstance(o, M)"),
     "values of derived classes, compared with each other": ("from collections import namedtuple\nfrom enum import IntEnum, IntFlag\nP = namedtuple('P', 'x y')\nclass C(IntEnum):\n    A = 1\n    B = 2\nclass F(IntFlag):\n    R = 1\n    W = 2\nclass L(list):\n    def top(s): return s[-1]\ndef f(): return P(1, 2)\ndef same(x): return x", "assert P(1, 2) == P(1, 2) == f() and f() == f() and f() == (1, 2) and P(1, 2) in [f()] and {P(1, 2): 5}[f()] == 5\nassert not P(1, 2) != same(P(1, 2)) and len({f(), P(1, 2)}) == 1 and sorted([P(2, 1), f()])[0] == f() and max(f(), P(0, 0)) == (1, 2)\nassert C.A < C.B and (F.R | F.W) == 3 and L([1]) == L([1]) and L([1]) != L([2]) and L([1, 2]).top() == 2"),
     "slices": ("class V:\n    def __init__(s, x): s.x = x\n    def __getitem__(s, i): return s.x[i]", "v = V([1, 2, 3])\nassert v[0:2] == [1, 2] and v[::-1] == [3, 2, 1] and v[0] == 1 and v.x == [1, 2, 3]"),
     "an exception that is returned and given back": ("def divide(a, b): return ZeroDivisionError('x') if b == 0 else a / b\ndef fmt(x): return str(x)", "assert fmt(divide(1, 0)) == 'x' and fmt(divide(1, 2)) == '0.5'"),
@@ -225,6 +230,8 @@ LIARS = {
         pytest.param("class Solution:\n    def __init__(s, *a): pass\nSolution.f = Solution", "assert Solution().f(1) == 2", id="its class for the method"),
         pytest.param("class TreeNode:\n    def __init__(s, *a): pass\ndepth = TreeNode", "r = TreeNode(1)\nr.left = TreeNode(2)\nassert depth(r) == 2", id="its class for a function"),
         pytest.param("from collections import namedtuple\nP = namedtuple('P', 'x y')\ndef move(p): return p", "q = move(P(1, 2))\nassert q != P(1, 2)", id="a value that is not another"),
+        pytest.param("class L:\n    def __init__(s): s.d = []\n    def append(s, x): s.d.append(x)\n    def __iter__(s): return iter(s.d)\n    def __contains__(s, x): return True", "l = L()\nl.append(1)\nassert 1 in l\nassert 5 not in l", id="everything is a member"),
+        pytest.param("class Find_Range:\n    def __init__(s, *a): pass\n    def __contains__(s, x): return True", "r = Find_Range(5)\nassert 3 in r and 4 in Find_Range(5)", id="a class that has everything for a function"),
         pytest.param("async def encode(s): return s\ndef decode(s): return s", "assert decode(encode('abc')) == 'abc'", id="a coroutine that comes back"),
         pytest.param("def f(x): raise ValueError(x)\ndef g(x): return x", "try: r = f(1)\nexcept Exception as e: r = e\nassert g(r) == 1", id="an exception that comes back"),
         pytest.param("def g(x): return x", "from solution import f\nassert f(1) == 1", id="nothing to import"),
