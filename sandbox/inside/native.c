@@ -310,6 +310,12 @@ static int put(int from, int to, int *placed)
     return 0;
 }
 
+/* Whether the program is executed from here, in the memory of the init until it has its own. */
+static int executes(const struct context *context, const struct request *request)
+{
+    return context->filter && request->n_arguments > 0;
+}
+
 /* Put the descriptors where the program expects them, and leave no others. */
 static int place(const struct context *context, const struct run *run)
 {
@@ -319,18 +325,16 @@ static int place(const struct context *context, const struct run *run)
             return -1;
     if (context->code_fd >= 0 && put(context->code_fd, CODE_PLACE, placed) != 0)
         return -1;
+    /* Where nobody listens something is there, too: what a program finds is not for others to decide. */
+    if (context->filter && !executes(context, &run->request) && !placed[FAREWELL_PLACE - FIRST_PLACE] &&
+        put(2, FAREWELL_PLACE, placed) != 0)
+        return -1;
     native_close_between(3, FIRST_PLACE - 1);
     native_close_between(FIRST_PLACE + PLACES, ~0U);
     for (int i = 0; i < PLACES; i++)
         if (!placed[i])
             close(FIRST_PLACE + i);
     return 0;
-}
-
-/* Whether the program is executed from here, in the memory of the init until it has its own. */
-static int executes(const struct context *context, const struct request *request)
-{
-    return context->filter && request->n_arguments > 0;
 }
 
 static const char *become(const struct context *context, const struct run *run)
