@@ -44,6 +44,7 @@ from sandbox.inside.wire import CHANNEL_FD, CODE_FD, FAREWELL_FD, REPORT_FD, SOU
 # As they are before a program can replace them.
 _fcntl: Final = fcntl.fcntl
 _write: Final = os.write
+_exit: Final = os._exit
 _thread_time_ns: Final = time.thread_time_ns
 _F_GETPIPE_SZ: Final = fcntl.F_GETPIPE_SZ
 
@@ -65,7 +66,7 @@ def become(read_task: Callable[[], wire.Task]) -> NoReturn:
     except MemoryError:
         report({"ended": "out_of_memory"})
     finally:
-        os._exit(1)
+        _exit(1)
 
 
 def become_script(*, heard: bool) -> NoReturn:
@@ -83,11 +84,11 @@ def become_script(*, heard: bool) -> NoReturn:
         exit_code = _script(source, code)
         if heard:
             _say_farewell(exit_code)
-        os._exit(exit_code)
+        _exit(exit_code)
     except MemoryError:
         report({"ended": "out_of_memory"})
     finally:
-        os._exit(1)
+        _exit(1)
 
 
 def _say_farewell(exit_code: int) -> None:
@@ -239,7 +240,7 @@ class _Exec:
         except OSError as error:
             # Too large for its limits, or no program at all: either way it is what was submitted.
             os.write(2, f"cannot start: {os.strerror(error.errno or errno.ENOEXEC)}\n".encode())
-            os._exit(127)
+            _exit(127)
 
 
 def _restore_signals() -> None:
@@ -260,7 +261,7 @@ class _Python:
     def __call__(self) -> None:
         exit_code = self.exit_code()
         _say_farewell(exit_code)
-        os._exit(exit_code)
+        _exit(exit_code)
 
     def exit_code(self) -> int:
         """Run the program; what it ends with."""
