@@ -401,8 +401,9 @@ def _reaches_into_the_process(tree: ast.Module) -> bool:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id in _REACHING:
             return True
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) in modules:
-            return True
+        match node:
+            case ast.Attribute(ast.Name(name), _, ast.Store()) if name in modules:
+                return True
         if isinstance(node, ast.Attribute) and node.attr in _REACHING:
             return True
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr in _STREAMS:

@@ -666,8 +666,9 @@ def _rooms(job: JudgeJob, language: Language) -> Iterator[Room]:
     disk_bytes = min(job.limits.disk_mb, job.limits.memory_mb) * _MIB
     yield Room(_root(language), disk_bytes, _preload(job.code, language))
     if isinstance(job.tests[0], AssertTest):
-        texts = "\n".join(test.source for test in job.tests if isinstance(test, AssertTest))
-        yield Room(jail.PYTHON_ROOT, disk_bytes, ("ast", *(("pytest",) if "pytest" in _imported(texts) else ())))
+        sources = (test.source for test in job.tests if isinstance(test, AssertTest) and "pytest" in test.source)
+        by_pytest = any("pytest" in _imported(source) for source in sources)
+        yield Room(jail.PYTHON_ROOT, disk_bytes, ("ast", "pytest") if by_pytest else ("ast",))
     elif job.checker.program is not None:
         checking = languages.by_name(job.checker.language.strip().lower())
         yield Room(_root(checking), CHECKER_LIMITS.disk_mb * _MIB)

@@ -123,7 +123,7 @@ def _completed(test: _Test) -> dict[str, str]:
         return {"ended": "program_ended"}
     if test.needed is not None:
         return {"ended": "needs_objects", "message": test.needed}
-    if not test.asked and not (test.ended and test.offered):
+    if not test.asked and not (any(test.ended.values()) and test.offered):
         return {"ended": "broken", "message": "it asserts nothing and asks the program nothing"}
     return {"ended": "completed"}
 
@@ -170,7 +170,8 @@ class _Test(Tally, Peer):
         if fn_name is not None and fn_name not in self.offered:
             self.offered |= self._found_in_the_program(fn_name)
         self._namespace = namespace
-        namespace.update(prelude.tools(mentioned - its_own - vars(builtins).keys()))
+        if self.offered:  # else what is asked for may be one of them
+            namespace.update(prelude.tools(mentioned - its_own - vars(builtins).keys()))
         namespace.update(self.offered)
         for name, attributes in mentions.modules_used(code).items():
             module = mentions.ALIASES.get(name, name)
@@ -379,9 +380,8 @@ class _Test(Tally, Peer):
 
     def name(self, value: object) -> tuple[object, ...] | None:
         if isinstance(value, (int, float, str, bytes, list, tuple, dict, set, frozenset)):
-            if (
-                type(value).__module__ == "__main__" and not self.answering
-            ):  # whose class says more than its built-in one
+            # Its class says more than the built-in one.
+            if type(value).__module__ == "__main__" and not self.answering:
                 raise self.needs(f"the test passes an object of its class {type(value).__name__!r} to the program")
             return None
         doc = value.__doc__ if isinstance(value, types.FunctionType) else None
@@ -389,17 +389,12 @@ class _Test(Tally, Peer):
         functions = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)
         # What the program asked for, or made itself, may be of any kind: it gets a name that tells it nothing.
         if isinstance(value, type) and issubclass(value, Exception):
-            return (
-                "exception",
-                self.keep(value),
-                value.__name__,
-                [base for base in value.__bases__ if base is not object],
-            )
+            bases = [base for base in value.__bases__ if base is not object]
+            return "exception", self.keep(value), value.__name__, bases
         if self.answering or isinstance(value, functions) or self._exceptions.index_of(type(value)) is not None:
             return "mine", self.keep(value), *named
-        iterates = isinstance(value, collections.abc.Iterator) and not hasattr(
-            value, "read"
-        )  # a file is more than that
+        # A file is more than its lines.
+        iterates = isinstance(value, collections.abc.Iterator) and not hasattr(value, "read")
         if iterates or (isinstance(value, Exception) and is_the_programs(value)):
             return "mine", self.keep(value), *named
         why = f"the test passes an object of type {type(value).__name__!r} to the program"
@@ -432,7 +427,7 @@ class _Test(Tally, Peer):
         """A reference, of a class that is called like that of the object."""
         base = KINDS[kind]
         if kind in ("object", "valued"):
-            if (kind, name) not in self._classes:
+            if (kind, str(name)) not in self._classes:
                 self._classes[kind, str(name)] = named_alike(base, str(name))
             base = self._classes[kind, str(name)]
         reference = base(self, index, str(name), *rest)

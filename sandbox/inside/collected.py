@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import types
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
 
 _OPTIONS: Final = (
@@ -17,6 +17,9 @@ _OPTIONS: Final = (
     *("-qq", "--tb=native", "--no-header", "--no-summary", "--show-capture=no"),
     *("-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "no:doctest"),
 )
+
+
+GIVEN_UP: Final = "a test was skipped for what the program has answered"
 
 
 class NotCollectedError(Exception):
@@ -30,23 +33,28 @@ def keep_back() -> None:
     pytest.main = lambda *_, **__: pytest.ExitCode.OK
 
 
-def run(namespace: Mapping[str, Any]) -> None:
-    """Run the tests among the names that a test binds, up to the first that fails; raise what it raised."""
+def run(namespace: Mapping[str, Any], asked: Callable[[], int]) -> None:
+    """Run the tests among the names that a test binds, up to the first that fails; raise what it raised.
+
+    `asked` tells how often the program has been asked something. Where that has come before, nothing is skipped.
+    """
     import pytest
     from _pytest.config import main
 
     module = types.ModuleType("__main__")
     module.__dict__.update(namespace)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    session = _session(module)
+    session = _session(module, asked)
     ended = main([*_OPTIONS], plugins=[session])
     if session.failure is not None:
         raise session.failure
     if ended not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         raise NotCollectedError(session.complaint or f"pytest ended with code {int(ended)}")
+    if ended == pytest.ExitCode.OK and not session.passed:
+        raise NotCollectedError("every test was skipped")
 
 
-def _session(module: types.ModuleType) -> Any:
+def _session(module: types.ModuleType, asked: Callable[[], int]) -> Any:
     """A plugin that knows what there is to be run, and notes what came of it."""
     import asyncio
     import inspect
@@ -62,6 +70,8 @@ def _session(module: types.ModuleType) -> Any:
     class Session:
         failure: BaseException | None = None
         complaint = ""
+        passed = 0
+        asked_before = 0
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_collection(self, session: Any) -> object:
@@ -86,11 +96,19 @@ def _session(module: types.ModuleType) -> Any:
             asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
             return True
 
+        def pytest_runtest_logstart(self) -> None:
+            self.asked_before = asked()
+
         @pytest.hookimpl(wrapper=True)
         def pytest_runtest_makereport(self, item: Any, call: Any) -> Generator[None, Any, Any]:
             report = yield
+            raised = call.excinfo.value if call.excinfo is not None else AssertionError(str(report.longrepr))
+            self.passed += report.when == "call" and report.passed
+            gives_up = report.skipped and isinstance(raised, (pytest.skip.Exception, pytest.xfail.Exception))
+            if gives_up and asked() > self.asked_before:
+                report.outcome = "failed"
+                raised = AssertionError(GIVEN_UP)
             if report.failed and self.failure is None:
-                raised = call.excinfo.value if call.excinfo is not None else AssertionError(str(report.longrepr))
                 self.failure = NotCollectedError(str(raised)) if isinstance(raised, unknown) else raised
                 item.session.shouldfail = "a test has failed"
             return report

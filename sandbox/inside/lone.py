@@ -49,7 +49,7 @@ class View(NamedTuple):
     roots: Mapping[str, Root]
     devices: tuple[str, ...]
     loaders: tuple[str, ...]  # what starts an executable that is not whole by itself
-    packages: Mapping[str, str]  # an offered package -> its directory
+    packages: Mapping[str, str]  # an offered package -> its directory, or a module -> its file
     aliases: Mapping[str, str]  # paths as the far side writes them -> where that is
     scratch: str
     exclusive: bool  # programs have the scratch directory itself, not one below it

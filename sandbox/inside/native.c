@@ -511,7 +511,7 @@ static int64_t become_event(const struct run *run)
     return run->request.script ? BECAME_SCRIPT : BECAME;
 }
 
-/* In a standby: wait for the request, and take upon itself what it says. BECAME or BECAME_SCRIPT. */
+/* In a standby: wait for the request, and take upon itself what it says. What `become_event` says. */
 static int64_t stand_by(const struct context *context, struct run *run)
 {
     touch(context);
@@ -558,8 +558,8 @@ static void close_farewell(struct run *run)
     run->farewell_fd = 0;
 }
 
-/* Have a pipe by which the program may say farewell: our end is ours alone, whatever it does to its own. Nobody listens to
- * one that is not waited for by itself, or is executed. */
+/* Have a pipe by which the program may say farewell: our end is ours alone, whatever it does to its own. Nobody listens
+ * to one that is not waited for by itself, or is executed. */
 static int64_t listen_for_farewell(const struct context *context, struct run *run)
 {
     const struct request *request = &run->request;
@@ -937,8 +937,7 @@ static void close_last(struct run *run)
 }
 
 /* Start the program of the request, and wait for its end. GONE: it has ended and left nothing; to be answered, and then
- * seen off.
- * Else what the caller is told. */
+ * seen off. Else what the caller is told. */
 static int64_t run_once(struct context *context, struct run *run)
 {
     const struct complaint *complaint = (const void *)context->complaint;
@@ -994,9 +993,9 @@ static int64_t run_series(struct context *context, struct run *run)
 /* Answer requests as long as their programs end at once; return where the caller is needed.
  *
  * CLOSED: the far side is gone. TO_ENTER: a room that the caller has to make. TO_START: a run that it has to start.
- * BECAME, BECAME_SCRIPT, BECAME_HEARD_SCRIPT: this is the process that is to become the program. RUNNING: it was started and has not ended.
- * ENDED: it has, is counted, and has left something in /tmp or a complaint; to be answered. The caller closes the
- * descriptors. */
+ * BECAME, BECAME_SCRIPT, BECAME_HEARD_SCRIPT: this is the process that is to become the program. RUNNING: it was
+ * started and has not ended. ENDED: it has, is counted, and has left something in /tmp or a complaint; to be answered.
+ * The caller closes the descriptors. */
 int64_t native_serve(struct context *context, struct run *run)
 {
     for (;;) {

@@ -1,6 +1,6 @@
 /* What the parts of the library share: `native.c` is what every test goes through, `room.c` what every submission does,
- * `nursery.c` what starts them, and `pages.c` what a slot does once. `native.py` mirrors the structures and calls the functions; nothing is kept
- * between two calls but what they hold. Errors are negative: -errno.
+ * `nursery.c` what starts them, and `pages.c` what a slot does once. `native.py` mirrors the structures and calls the
+ * functions; nothing is kept between two calls but what they hold. Errors are negative: -errno.
  */
 #ifndef ROOM_H
 #define ROOM_H

@@ -15,6 +15,8 @@ from sandbox.inside.mentions import bound, called_at_top, imports
 _COUNTER: Final = "__asserted__"
 _RUNS: Final = "__runs__"
 _CERTAIN: Final = "__certain__"
+# What a test raises that is not to be counted: by module and name, for neither may be imported.
+_GIVING_UP: Final = {("unittest.case", "SkipTest"), ("_pytest.outcomes", "Skipped"), ("_pytest.outcomes", "XFailed")}
 OBJECTS: Final = "__objects__"  # mentioned by the code of a test that uses what it makes as objects
 
 
@@ -100,11 +102,14 @@ class Tally:
 
     @contextlib.contextmanager
     def runs(self, line: int) -> Iterator[None]:
-        """While a test function runs."""
+        """While a test function runs. One that gives itself up for what the program has answered has failed."""
+        before = self.asked
         try:
             yield
-        except BaseException:  # a skip and an exit, too: whatever it is, it goes on, and this has not ended well
+        except BaseException as error:  # a skip and an exit, too: it goes on, and this has not ended well
             self.ended[line] = False
+            if self.asked > before and (type(error).__module__, type(error).__name__) in _GIVING_UP:
+                raise AssertionError(collected.GIVEN_UP) from None
             raise
         self.ended.setdefault(line, True)
 
@@ -137,7 +142,7 @@ def run_what_waits(
         check(test.offered[fn_name])
     if imports(code, "pytest"):
         own = {name: namespace[name] for name in bound(code) if name in namespace}
-        _run_by_pytest({name: value for name, value in own.items() if value is not test.offered.get(name)})
+        _run_by_pytest({name: value for name, value in own.items() if value is not test.offered.get(name)}, test)
         return
     unittest: Any = sys.modules.get("unittest")  # who never imported it has no test cases
     named = [value for name, value in namespace.items() if name.startswith("test") and _runs_alone(value)]
@@ -158,13 +163,14 @@ def run_what_waits(
         _run(function)
     for kind in plain:
         _run_class(kind)
-    for case in cases:
-        _run_case(unittest, case, test)
+    counted = [_run_case(unittest, case, test) for case in cases]
+    if counted and not (any(counted) or waiting or plain):
+        raise collected.NotCollectedError("every test was skipped")
 
 
-def _run_by_pytest(namespace: dict[str, Any]) -> None:
+def _run_by_pytest(namespace: dict[str, Any], test: Tally) -> None:
     try:
-        collected.run(namespace)
+        collected.run(namespace, lambda: test.asked)
     except SystemExit as error:
         if is_the_programs(error):
             raise
@@ -235,16 +241,31 @@ def _run_class(kind: Any) -> None:
         _prepare(getattr(kind, "teardown_class", None), kind)
 
 
-def _run_case(unittest: Any, case: Any, test: Tally) -> None:
-    """Run the methods of a test case."""
-    result = unittest.TestResult()
+def _run_case(unittest: Any, case: Any, test: Tally) -> int:
+    """Run the methods of a test case; how many were not skipped."""
+
+    class Result(unittest.TestResult):  # type: ignore[misc]
+        asked = 0
+
+        def startTest(self, one: Any) -> None:  # noqa: N802 - as the base has it
+            self.asked = test.asked
+            super().startTest(one)
+
+        def addSkip(self, one: Any, reason: str) -> None:  # noqa: N802 - as the base has it
+            super().addSkip(one, reason)
+            if test.asked > self.asked:
+                self.failures.append((one, f"AssertionError: {collected.GIVEN_UP}"))
+
+    result: Any = Result()
     unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
+    counted: int = result.testsRun - len(result.skipped)
     if test.gone or test.needed is not None:
-        return  # whatever became of that
+        return counted  # whatever became of that
     for _, trace in [*result.failures, *result.errors]:
         raise AssertionError(trace.strip().rpartition("\n")[2])
     if result.unexpectedSuccesses:
         raise AssertionError("unexpected success")
+    return counted
 
 
 def left_well(error: BaseException) -> bool:

@@ -468,9 +468,8 @@ def test_a_slot_has_one_share_of_the_processor(settings: LocalSettings) -> None:
     async def scenario() -> None:
         before = scheduled_groups()
         async with started(settings) as judge:
-            if not judge.tier.endswith("-cgroup"):
-                pytest.skip("no control groups")
-            assert len(scheduled_groups() - before) == settings.workers
+            groups = settings.workers if judge.tier.endswith("-cgroup") else 0
+            assert len(scheduled_groups() - before) == groups
         assert scheduled_groups() == before
 
     asyncio.run(scenario())

@@ -53,6 +53,30 @@ def test_pytest_tells_right_from_wrong(bench: Bench, source: str) -> None:
     assert not right.tests[0].in_process
 
 
+NONE = "def above(x): return None"
+GIVING_UP = {
+    "in a test": "def test_it():\n    if above(0) is None: pytest.skip('no')\n    assert above(1) == 2",
+    "in a fixture": "@pytest.fixture\ndef y():\n    if above(0) is None: pytest.skip('no')\n    return 2\ndef test_it(y): assert above(1) == y\ndef test_more(): assert True",
+    "all of them": "@pytest.mark.skipif(above(0) is None, reason='no')\ndef test_it(): assert above(1) == 2",
+    "an expected failure": "def test_it():\n    if above(1) != 2: pytest.xfail('no')",
+    "in a test case": "import unittest\nclass T(unittest.TestCase):\n    def test_it(self):\n        if above(0) is None: self.skipTest('no')\n        self.assertEqual(above(1), 2)",
+}
+
+
+@pytest.mark.parametrize("source", GIVING_UP.values(), ids=GIVING_UP.keys())
+def test_a_test_that_is_given_up_for_an_answer_is_not_passed(bench: Bench, source: str) -> None:
+    """A skip is no success, and it is the program that has brought it about."""
+    assert judged(bench, RIGHT, source).verdict is Verdict.ACCEPTED
+    assert judged(bench, NONE, source).verdict is Verdict.WRONG_ANSWER
+
+
+def test_what_is_skipped_for_the_host_counts_neither_way(bench: Bench) -> None:
+    """It asks the program nothing."""
+    source = "import sys\ndef test_other():\n    if sys.platform != 'win32': pytest.skip('elsewhere')\n    assert False\ndef test_it(): assert above(3) == 4"
+    assert judged(bench, RIGHT, source).verdict is Verdict.ACCEPTED
+    assert judged(bench, WRONG, source).verdict is Verdict.WRONG_ANSWER
+
+
 FAILING = {
     "a test that exits": ("import sys\ndef test_it():\n    above(1)\n    sys.exit(0)", Verdict.WRONG_ANSWER),
     "nothing is raised": ("def test_it():\n    with pytest.raises(ValueError): above(1)", Verdict.WRONG_ANSWER),
@@ -74,6 +98,7 @@ def test_what_fails_there_fails(bench: Bench, source: str, verdict: Verdict) -> 
 BROKEN = {
     "no such fixture": "def test_it(nobody):\n    assert above(1) == 2",
     "parameters that do not fit": "@pytest.mark.parametrize('x, y', [(1, 2, 3)])\ndef test_it(x, y):\n    assert above(x) == y",
+    "every test gives up at once": "def test_it():\n    pytest.skip('no')\n    assert above(1) == 2",
     "everything is skipped": "@pytest.mark.skip\ndef test_it():\n    assert above(1) == 2",
 }
 
